@@ -1,0 +1,22 @@
+"""Every bound of the formats, in one place (spec envelope.2). Sizes are bytes, times milliseconds."""
+
+from typing import Final
+
+MAX_CLAIMS: Final = 4 * 1024
+MAX_DOCUMENT_CLAIMS: Final = 64 * 1024
+MAX_ENVELOPE: Final = MAX_DOCUMENT_CLAIMS + 256
+MAX_BODY: Final = 256 * 1024
+MAX_DEPTH: Final = 8
+MAX_RECIPIENTS: Final = 32
+MAX_MERGES: Final = 16
+MAX_OUTPUTS: Final = 16
+MAX_OUTPUT_TEXT: Final = 256
+MAX_NAME: Final = 64
+MAX_MEDIA_TYPE: Final = 127
+TIME_END: Final = 1 << 48
+SIZE_END: Final = 1 << 48
+SEQ_EPOCH_AHEAD: Final = 24 * 60 * 60 * 1000
+SEQ_COUNTER_JUMP: Final = 1 << 16
+WINDOW: Final = 4096
+MAX_DIRECTORY: Final = 1 << 20
+MAX_ITEM: Final = MAX_ENVELOPE + MAX_BODY + 128

@@ -1,0 +1,38 @@
+//! Every bound of the formats, in one place (`audits/spec/envelope.md`, section 2). Sizes are bytes, times milliseconds.
+
+/// Claims of an ordinary envelope (envelope.2.1).
+pub const MAX_CLAIMS: usize = 4 * 1024;
+/// Claims of a kind that carries its document (envelope.2.1).
+pub const MAX_DOCUMENT_CLAIMS: usize = 64 * 1024;
+/// A whole envelope: the document bound plus header, signature and framing (envelope.2.1).
+pub const MAX_ENVELOPE: usize = MAX_DOCUMENT_CLAIMS + 256;
+/// A body (envelope.2.1).
+pub const MAX_BODY: usize = 256 * 1024;
+/// Nesting of arrays, maps and tags (envelope.3.8).
+pub const MAX_DEPTH: usize = 8;
+/// Recipients of an entry, and members of a conversation.
+pub const MAX_RECIPIENTS: usize = 32;
+/// Merged heads of an entry.
+pub const MAX_MERGES: usize = 16;
+/// Entries of an outputs map.
+pub const MAX_OUTPUTS: usize = 16;
+/// A text value in an outputs map.
+pub const MAX_OUTPUT_TEXT: usize = 256;
+/// A name: of an agent, a group, a step, an output.
+pub const MAX_NAME: usize = 64;
+/// A media type.
+pub const MAX_MEDIA_TYPE: usize = 127;
+/// One above the highest time and the highest epoch of a number: they are u48 milliseconds.
+pub const TIME_END: u64 = 1 << 48;
+/// One above the highest size of a tree.
+pub const SIZE_END: u64 = 1 << 48;
+/// How far an epoch may lie past the time of judging (fingerprint.6.7): 24 h.
+pub const SEQ_EPOCH_AHEAD: u64 = 24 * 60 * 60 * 1000;
+/// How far the counter of a number may rise at once (fingerprint.6.7).
+pub const SEQ_COUNTER_JUMP: u32 = 1 << 16;
+/// Leaves that transcript verification keeps in memory to explain a fault (fingerprint.8.2).
+pub const WINDOW: usize = 4096;
+/// Keys of one directory.
+pub const MAX_DIRECTORY: usize = 1 << 20;
+/// A transcript item: an entry with the largest body and its framing.
+pub const MAX_ITEM: usize = MAX_ENVELOPE + MAX_BODY + 128;
