@@ -1,0 +1,263 @@
+//! The envelope: parse, verify (envelope.4, envelope.6).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::body::{Body, BodyPart};
+use super::claims::{Claims, Id, ZERO};
+use super::claims_form::parse_claims;
+use super::codec::{Cursor, Head, check_item};
+use super::hash::message_id;
+use super::write::Writer;
+use crate::errors::{Code, Error, Result};
+use crate::identity::{Directory, Enrolled, Purpose, SignatureVerified, SignedBytes};
+use crate::limits::MAX_ENVELOPE;
+use crate::text;
+
+/// The typ of agents' messages, the one that is built.
+pub const HEADER_TYP: &str = "ama2sec-message+cose";
+const RESERVED_TYPS: [&str; 4] =
+    ["ama2sec-halt+cose", "ama2sec-registry+cose", "ama2sec-log+cose", "ama2sec-offer+cose"];
+const ALG: i64 = -19;
+
+/// The protected header of a message signed by the key with this thumbprint.
+pub fn header_bytes(kid: &Id) -> Vec<u8> {
+    let mut out = Writer::with_capacity(60);
+    out.map(3).uint(1).int(ALG).uint(4).bytes(kid).uint(16).text(HEADER_TYP);
+    out.0
+}
+
+/// What is signed, and what the id is the hash of (envelope.4).
+pub fn sig_structure(protected: &[u8], payload: &[u8]) -> Vec<u8> {
+    let mut out = Writer::with_capacity(protected.len() + payload.len() + 24);
+    out.array(4).text("Signature1").bytes(protected).bytes(&[]).bytes(payload);
+    out.0
+}
+
+/// The whole envelope.
+pub fn encode_envelope(protected: &[u8], payload: &[u8], signature: &[u8]) -> Vec<u8> {
+    let mut out = Writer::with_capacity(protected.len() + payload.len() + signature.len() + 16);
+    out.0.push(0xd2);
+    out.array(4).bytes(protected).map(0).bytes(payload).bytes(signature);
+    out.0
+}
+
+/// An envelope that reads strictly. Nothing in it is known to be true.
+#[derive(Clone, Debug)]
+pub struct UnverifiedEnvelope {
+    bytes: Arc<[u8]>,
+    signature: Range<usize>,
+    signed: Vec<u8>,
+    kid: Id,
+    id: Id,
+    claims: Claims,
+}
+
+/// An envelope whose signature, realm, body and purpose were checked. Only `verify` makes one.
+#[derive(Clone, Debug)]
+pub struct VerifiedEnvelope {
+    bytes: Arc<[u8]>,
+    id: Id,
+    claims: Claims,
+    sender: Arc<Enrolled>,
+    body: Body,
+}
+
+fn fault<T>(code: Code, expected: &'static str, got: impl Into<std::borrow::Cow<'static, str>>) -> Result<T> {
+    Err(Error::new(code, expected, got))
+}
+
+impl UnverifiedEnvelope {
+    /// The numbered steps of envelope.4, in the order given there.
+    pub fn parse(data: &[u8]) -> Result<UnverifiedEnvelope> {
+        if data.len() > MAX_ENVELOPE {
+            return Err(Error::new(
+                Code::SizeLimit,
+                format!("an envelope of at most {MAX_ENVELOPE} bytes"),
+                format!("{} bytes", data.len()),
+            ));
+        }
+        let parts = outer_parts(data)?;
+        let kid = read_header(parts.protected)?;
+        if !parts.unprotected_empty {
+            return fault(Code::UnprotectedNotEmpty, "an empty unprotected header", "one with entries");
+        }
+        let signature = parts.signature.clone();
+        if signature.len() != 64 {
+            return fault(Code::SignatureLength, "a signature of 64 bytes", format!("{} bytes", signature.len()));
+        }
+        check_item(parts.payload, false)?;
+        let claims = parse_claims(parts.payload, &kid)?;
+        // Step 9: one value, one encoding. What differs here is a fault of ours, and nothing is accepted.
+        let again = claims.encode();
+        if again != parts.payload || header_bytes(&kid) != parts.protected {
+            return fault(Code::Internal, "the bytes that these claims encode to", "other bytes");
+        }
+        let signed = sig_structure(parts.protected, parts.payload);
+        Ok(UnverifiedEnvelope { bytes: data.into(), signature, id: message_id(&signed), signed, kid, claims })
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The thumbprint of the key that the author says it has used.
+    pub fn kid(&self) -> &Id {
+        &self.kid
+    }
+
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Step 2 and the question of step 3: whose key, and what it must have signed.
+    pub(super) fn question<'a>(&'a self, sender: &'a Enrolled) -> SignedBytes<'a> {
+        let signature = self.bytes.get(self.signature.clone()).unwrap_or_default();
+        SignedBytes { key: &sender.key, message: &self.signed, signature }
+    }
+
+    /// The numbered steps of envelope.6, against keys that the verifier chose.
+    pub fn verify(self, directory: &Directory, body: Option<BodyPart<'_>>) -> Result<VerifiedEnvelope> {
+        let sender = Arc::clone(directory.by_kid(&self.kid)?);
+        let question = self.question(&sender);
+        let proof =
+            question.key.verify(question.message, question.signature).map_err(|fault| name_key(fault, &sender))?;
+        self.conclude(sender, proof, body)
+    }
+
+    /// Steps 4 to 6, behind a signature that was verified.
+    pub(super) fn conclude(
+        self,
+        sender: Arc<Enrolled>,
+        _signature: SignatureVerified,
+        body: Option<BodyPart<'_>>,
+    ) -> Result<VerifiedEnvelope> {
+        if self.claims.realm != ZERO {
+            return fault(
+                Code::RealmOther,
+                "an envelope outside any realm",
+                format!("realm {}", text::hex(&self.claims.realm)),
+            );
+        }
+        let body = Body::check(self.claims.body.as_ref(), body)?;
+        if sender.purpose != Purpose::Message {
+            return fault(
+                Code::PurposeWrong,
+                "a key enrolled for messages",
+                format!("one enrolled for {}", sender.purpose.as_str()),
+            );
+        }
+        Ok(VerifiedEnvelope { bytes: self.bytes, id: self.id, claims: self.claims, sender, body })
+    }
+}
+
+/// Say whose key it was; the key alone says nothing to a person.
+pub(super) fn name_key(mut fault: Error, sender: &Enrolled) -> Error {
+    if fault.code == Code::SignatureInvalid {
+        fault.expected = format!("a signature that verifies under {}'s key", sender.name.as_str()).into();
+    }
+    fault
+}
+
+impl VerifiedEnvelope {
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The directory's entry for the key; the name in it is the verifier's own.
+    pub fn sender(&self) -> &Arc<Enrolled> {
+        &self.sender
+    }
+
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+}
+
+struct Outer<'a> {
+    protected: &'a [u8],
+    unprotected_empty: bool,
+    payload: &'a [u8],
+    signature: Range<usize>,
+}
+
+/// Step 1: tag 18 over an array of byte string, map, byte string, byte string.
+fn outer_parts(data: &[u8]) -> Result<Outer<'_>> {
+    let expected = "COSE_Sign1: tag 18 over [bytes, map, bytes, bytes]";
+    if data.first().is_some_and(|first| first >> 5 == 6 && *first != 0xd2) {
+        return fault(Code::EnvelopeForm, expected, "another tag");
+    }
+    check_item(data, true)?;
+    if data.first() != Some(&0xd2) {
+        return fault(Code::EnvelopeForm, expected, "no tag");
+    }
+    let mut cursor = Cursor::behind_tag(data);
+    let Some((protected, unprotected_empty, payload, signature)) = four_parts(&mut cursor) else {
+        return fault(Code::EnvelopeForm, expected, "another structure");
+    };
+    let slice = |range: Range<usize>| data.get(range).unwrap_or_default();
+    Ok(Outer { protected: slice(protected), unprotected_empty, payload: slice(payload), signature })
+}
+
+type FourParts = (Range<usize>, bool, Range<usize>, Range<usize>);
+
+fn four_parts(cursor: &mut Cursor<'_>) -> Option<FourParts> {
+    let bytes = |cursor: &mut Cursor<'_>| -> Option<Range<usize>> {
+        let length = cursor.bytes()?.len();
+        Some(cursor.position() - length..cursor.position())
+    };
+    if cursor.array()? != 4 {
+        return None;
+    }
+    let protected = bytes(cursor)?;
+    let Some(Head::Map(pairs)) = cursor.peek() else {
+        return None;
+    };
+    cursor.item()?;
+    let payload = bytes(cursor)?;
+    Some((protected, pairs == 0, payload, bytes(cursor)?))
+}
+
+/// Steps 2 to 5. The order is form, alg, typ, kid.
+fn read_header(protected: &[u8]) -> Result<Id> {
+    const EXPECTED: &str = "a protected header of exactly {1: alg, 4: kid, 16: typ}";
+    check_item(protected, false)?;
+    let mut cursor = Cursor::new(protected);
+    let form = || Error::new(Code::HeaderForm, EXPECTED, "another header");
+    let Some(Head::Map(3)) = cursor.head() else {
+        return Err(form());
+    };
+    let mut values: [&[u8]; 3] = [&[]; 3];
+    for (slot, label) in values.iter_mut().zip([1u64, 4, 16]) {
+        if cursor.uint() != Some(label) {
+            return Err(form());
+        }
+        *slot = cursor.item().ok_or_else(form)?;
+    }
+    let [alg, kid, typ] = values;
+    match Cursor::new(alg).head() {
+        Some(Head::Negative(ALG)) => {}
+        Some(Head::Negative(other)) => return fault(Code::AlgUnsupported, "alg -19 (Ed25519)", other.to_string()),
+        _ => return fault(Code::AlgUnsupported, "alg -19 (Ed25519)", "another value"),
+    }
+    let typ = Cursor::new(typ).text().ok_or_else(form)?;
+    if RESERVED_TYPS.contains(&typ) {
+        return fault(Code::TypNotBuilt, HEADER_TYP, text::shown(typ.as_bytes()));
+    }
+    if typ != HEADER_TYP {
+        return fault(Code::TypUnknown, HEADER_TYP, text::shown(typ.as_bytes()));
+    }
+    Cursor::new(kid).bytes().and_then(|kid| kid.try_into().ok()).ok_or_else(form)
+}

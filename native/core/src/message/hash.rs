@@ -1,0 +1,59 @@
+//! Keyed BLAKE3, one key for each purpose (envelope.1, fingerprint.1, fingerprint.2).
+
+use std::sync::OnceLock;
+
+use super::claims::Id;
+
+/// The purposes that are in use. The names are fixed for ever by envelope.1.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose {
+    Leaf = 0,
+    Node = 1,
+    Fingerprint = 2,
+    Body = 3,
+}
+
+const CONTEXTS: [&str; 4] =
+    ["ama2sec 2026-11 v1 leaf", "ama2sec 2026-11 v1 node", "ama2sec 2026-11 v1 fingerprint", "ama2sec 2026-11 v1 body"];
+
+/// The key of a purpose.
+pub fn key(purpose: Purpose) -> &'static [u8; 32] {
+    static KEYS: OnceLock<[[u8; 32]; 4]> = OnceLock::new();
+    let keys = KEYS.get_or_init(|| CONTEXTS.map(|context| blake3::derive_key(context, &[])));
+    let [leaf, node, fingerprint, body] = keys;
+    match purpose {
+        Purpose::Leaf => leaf,
+        Purpose::Node => node,
+        Purpose::Fingerprint => fingerprint,
+        Purpose::Body => body,
+    }
+}
+
+/// Keyed BLAKE3 of `data`.
+pub fn keyed(purpose: Purpose, data: &[u8]) -> Id {
+    *blake3::keyed_hash(key(purpose), data).as_bytes()
+}
+
+/// The id of a message: of the exact Sig_structure bytes (envelope.4).
+pub fn message_id(sig_structure: &[u8]) -> Id {
+    keyed(Purpose::Leaf, sig_structure)
+}
+
+/// An inner node: exactly 64 bytes are hashed (fingerprint.1.2).
+pub fn node(left: &Id, right: &Id) -> Id {
+    let mut data = [0; 64];
+    for (to, from) in data.iter_mut().zip(left.iter().chain(right)) {
+        *to = *from;
+    }
+    keyed(Purpose::Node, &data)
+}
+
+/// The size-bound fingerprint of n >= 1 leaves with this root (fingerprint.2).
+pub fn fingerprint(realm: &Id, conversation: &Id, branch: &Id, n: u64, root: &Id) -> Id {
+    let mut data = [0; 136];
+    let parts = realm.iter().chain(conversation).chain(branch).copied().chain(n.to_be_bytes()).chain(*root);
+    for (to, from) in data.iter_mut().zip(parts) {
+        *to = from;
+    }
+    keyed(Purpose::Fingerprint, &data)
+}

@@ -1,0 +1,265 @@
+//! The JSON view of claims (conform, "The JSON view of claims"): for people and for outsiders who craft input.
+//! It is never signed and never read back as evidence.
+
+use serde_json::{Map, Value, json};
+
+use super::claims::{Addr, Claims, Id, Kind, Output, WorkflowState};
+use super::write::Writer;
+use crate::errors::{Code, Error, Result};
+use crate::text::{hex, unhex};
+
+fn addr_text(addr: &Addr) -> String {
+    match addr {
+        Addr::Id(id) => hex(id),
+        Addr::Name(name) => format!("name:{}", name.as_str()),
+    }
+}
+
+fn addrs(list: &[Addr]) -> Value {
+    list.iter().map(addr_text).collect()
+}
+
+fn optional(id: Option<&Id>) -> Value {
+    id.map_or(Value::Null, |id| hex(id).into())
+}
+
+fn workflow_view(state: &WorkflowState) -> Value {
+    let outputs: Map<String, Value> = state
+        .outputs
+        .iter()
+        .map(|(name, value)| {
+            let value = match value {
+                Output::Bool(value) => (*value).into(),
+                Output::Int(value) => (*value).into(),
+                Output::Text(value) => value.clone().into(),
+            };
+            (name.as_str().to_owned(), value)
+        })
+        .collect();
+    json!({"instance": optional(state.instance.as_ref()), "definition": hex(&state.definition), "step": state.step.as_str(),
+           "outputs": outputs, "approves": optional(state.approves.as_ref())})
+}
+
+/// The members in the order of the labels.
+pub fn claims_to_json(claims: &Claims) -> Value {
+    let mut view = Map::new();
+    let context = &claims.context;
+    let merges: Vec<Value> = claims
+        .merges
+        .iter()
+        .map(|merge| json!({"branch": hex(&merge.branch), "size": merge.size, "fingerprint": hex(&merge.fingerprint)}))
+        .collect();
+    view.insert("realm".into(), hex(&claims.realm).into());
+    view.insert("conversation".into(), hex(&claims.conversation).into());
+    view.insert("kind".into(), claims.kind.as_str().into());
+    view.insert(
+        "agent_identity".into(),
+        json!({"agent": hex(&claims.agent), "grant": optional(claims.grant.as_ref())}),
+    );
+    view.insert(
+        "context_fingerprint".into(),
+        json!({"size": context.size, "fingerprint": hex(&context.fingerprint), "registry_size": context.registry_size,
+               "registry_fingerprint": hex(&context.registry_fingerprint)}),
+    );
+    view.insert(
+        "execution_path".into(),
+        json!({"branch": hex(&claims.branch), "parent": optional(claims.parent.as_ref()), "merges": merges}),
+    );
+    view.insert("workflow_state".into(), claims.workflow.as_ref().map_or(Value::Null, workflow_view));
+    view.insert("recipients".into(), addrs(&claims.recipients));
+    if let Some(seq) = claims.seq {
+        view.insert("seq".into(), json!([seq.epoch, seq.counter]));
+    }
+    view.insert("time".into(), claims.time.into());
+    view.insert("salt".into(), hex(&claims.salt).into());
+    let body = claims.body.as_ref().map_or(
+        Value::Null,
+        |body| json!({"commitment": hex(&body.commitment), "size": body.size, "media_type": body.media_type}),
+    );
+    view.insert("body".into(), body);
+    if let Some(open) = &claims.open {
+        view.insert("members".into(), open.members.as_ref().map_or(Value::Null, |members| addrs(members)));
+        let definition = open.definition.as_ref().map(|name| name.as_str());
+        view.insert("workflow".into(), json!({"required": open.required, "definition": definition}));
+    }
+    Value::Object(view)
+}
+
+/// Claims bytes from the JSON view, for crafting authentic but hostile input: types are kept to, limits are not.
+/// Raises `ConformQuestion`.
+pub fn claims_from_json(view: &Value, agent: &Id) -> Result<Vec<u8>> {
+    let mut out = Writer::default();
+    write_view(&mut out, view, agent).ok_or_else(|| {
+        Error::new(Code::ConformQuestion, "claims in the JSON view (audits/spec/conform.md)", "something else")
+    })?;
+    Ok(out.0)
+}
+
+const MEMBERS: [&str; 14] = [
+    "realm",
+    "conversation",
+    "kind",
+    "agent_identity",
+    "context_fingerprint",
+    "execution_path",
+    "workflow_state",
+    "recipients",
+    "seq",
+    "time",
+    "salt",
+    "body",
+    "members",
+    "workflow",
+];
+
+fn write_view(out: &mut Writer, view: &Value, agent: &Id) -> Option<()> {
+    let view = view.as_object()?;
+    if view.keys().any(|key| !MEMBERS.contains(&key.as_str())) {
+        return None;
+    }
+    // A missing agent is filled in; any other missing claim stays missing.
+    let present = |name: &str| view.contains_key(name) || name == "agent_identity";
+    out.map(MEMBERS.iter().filter(|name| present(name)).count());
+    for (label, name) in (1u64..).zip(MEMBERS) {
+        let filled = Value::Object(Map::new());
+        let value = match view.get(name) {
+            Some(value) => value,
+            None if name == "agent_identity" => &filled,
+            None => continue,
+        };
+        out.uint(label);
+        write_claim(out, name, value, agent)?;
+    }
+    Some(())
+}
+
+fn write_claim(out: &mut Writer, name: &str, value: &Value, agent: &Id) -> Option<()> {
+    match name {
+        "realm" | "conversation" | "salt" => write_hex(out, value),
+        "kind" => {
+            let number = value.as_u64().or_else(|| Some(Kind::from_text(value.as_str()?)? as u64))?;
+            out.uint(number);
+            Some(())
+        }
+        "agent_identity" => {
+            out.array(2);
+            match value.get("agent") {
+                Some(given) => write_hex(out, given)?,
+                None => {
+                    out.bytes(agent);
+                }
+            }
+            write_hex_or_null(out, value.get("grant").unwrap_or(&Value::Null))
+        }
+        "context_fingerprint" => {
+            out.array(4).uint(value.get("size")?.as_u64()?);
+            write_hex(out, value.get("fingerprint")?)?;
+            out.uint(value.get("registry_size")?.as_u64()?);
+            write_hex(out, value.get("registry_fingerprint")?)
+        }
+        "execution_path" => write_path(out, value),
+        "workflow_state" => write_workflow(out, value),
+        "recipients" | "members" => write_addrs(out, value),
+        "seq" => {
+            let [epoch, counter] = value.as_array()?.as_slice() else {
+                return None;
+            };
+            out.array(2).uint(epoch.as_u64()?).uint(counter.as_u64()?);
+            Some(())
+        }
+        "time" => {
+            out.uint(value.as_u64()?);
+            Some(())
+        }
+        "body" if value.is_null() => {
+            out.null();
+            Some(())
+        }
+        "body" => {
+            out.array(3);
+            write_hex(out, value.get("commitment")?)?;
+            out.uint(value.get("size")?.as_u64()?).text(value.get("media_type")?.as_str()?);
+            Some(())
+        }
+        "workflow" => {
+            out.array(2).bool(value.get("required")?.as_bool()?);
+            match value.get("definition")? {
+                Value::Null => out.null(),
+                name => out.text(name.as_str()?),
+            };
+            Some(())
+        }
+        _ => None,
+    }
+}
+
+fn write_hex(out: &mut Writer, value: &Value) -> Option<()> {
+    out.bytes(&unhex(value.as_str()?)?);
+    Some(())
+}
+
+fn write_hex_or_null(out: &mut Writer, value: &Value) -> Option<()> {
+    if value.is_null() {
+        out.null();
+        return Some(());
+    }
+    write_hex(out, value)
+}
+
+fn write_addrs(out: &mut Writer, value: &Value) -> Option<()> {
+    if value.is_null() {
+        out.null();
+        return Some(());
+    }
+    let list = value.as_array()?;
+    out.array(list.len());
+    for addr in list {
+        match addr.as_str()?.strip_prefix("name:") {
+            Some(name) => {
+                out.text(name);
+            }
+            None => write_hex(out, addr)?,
+        }
+    }
+    Some(())
+}
+
+fn write_path(out: &mut Writer, value: &Value) -> Option<()> {
+    out.array(3);
+    write_hex(out, value.get("branch")?)?;
+    write_hex_or_null(out, value.get("parent")?)?;
+    let merges = value.get("merges")?.as_array()?;
+    out.array(merges.len());
+    for merge in merges {
+        out.array(3);
+        write_hex(out, merge.get("branch")?)?;
+        out.uint(merge.get("size")?.as_u64()?);
+        write_hex(out, merge.get("fingerprint")?)?;
+    }
+    Some(())
+}
+
+fn write_workflow(out: &mut Writer, value: &Value) -> Option<()> {
+    if value.is_null() {
+        out.null();
+        return Some(());
+    }
+    out.array(5);
+    write_hex_or_null(out, value.get("instance")?)?;
+    write_hex(out, value.get("definition")?)?;
+    out.text(value.get("step")?.as_str()?);
+    // Sorted by the keys' encodings: shorter first, then bytewise (envelope.3.7).
+    let mut outputs: Vec<_> = value.get("outputs")?.as_object()?.iter().collect();
+    outputs.sort_by_key(|(name, _)| (name.len(), name.as_bytes().to_vec()));
+    out.map(outputs.len());
+    for (name, value) in outputs {
+        out.text(name);
+        match value {
+            Value::Bool(value) => out.bool(*value),
+            Value::Number(value) => out.int(value.as_i64()?),
+            Value::String(value) => out.text(value),
+            _ => return None,
+        };
+    }
+    write_hex_or_null(out, value.get("approves")?)
+}
