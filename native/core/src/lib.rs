@@ -1,3 +1,4 @@
 #![forbid(unsafe_code)]
 pub mod errors;
+pub mod history;
 pub mod limits;
