@@ -1,0 +1,288 @@
+"""A conversation kept as a file by one of its members (spec fingerprint.5 to .7)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from ama2sec import _files, _native
+from ama2sec._native import Draft, Fingerprint, Id, Message, Signed
+from ama2sec.errors import Ama2Error, error
+from ama2sec.identity import Directory, Identity
+from ama2sec.limits import TIME_END
+from ama2sec.identity.identity import addresses, clock_ms
+
+__all__ = ["Conversation"]
+
+_CHUNK: Final = 1 << 20
+_MEDIA_TYPE: Final = "application/octet-stream"
+_MAX_EPOCHS: Final = 16 << 20
+
+
+class Conversation:
+    """One member's own copy of a conversation: a transcript file that only grows, and a lock on it.
+
+    What is received into the file its keeper has consumed: the next ``send`` signs the fingerprint of all of it.
+    Use it as a context manager, or call ``close``; until then nobody else can open the file to write.
+    """
+
+    __slots__ = ("_closed", "_directory", "_file", "_identity", "_lock", "_path", "_seq", "_state", "truncated_tail")
+
+    truncated_tail: int
+    """Bytes of a part-written entry that the last load cut off; 0 if there were none."""
+
+    def __init__(self) -> None:
+        raise error("ArgumentType", "Conversation.create, .load or .join", "Conversation()")
+
+    # -- opening ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        identity: Identity,
+        directory: Directory,
+        *,
+        members: Sequence[str | Id] | None = None,
+    ) -> Conversation:
+        """Open a new conversation in a new file.
+
+        ``members`` are names of ``directory`` or ids; None means everyone enrolled. The author is always one.
+        Raises ``FileExists``, ``WriteFailed``, ``NameUnknown``, ``TooMany``, ``AgentInUse``, ``SignerFault``.
+        """
+        listed = None if members is None else _with(identity.id, _resolved(members, directory))
+        first = identity.seal(Draft.open(identity.public, None, _MEDIA_TYPE, [], listed, clock_ms()))
+        return cls._begin(path, identity, directory, _native.transcript_header() + first.to_bytes())
+
+    @classmethod
+    def join(
+        cls, path: str | os.PathLike[str], identity: Identity, directory: Directory, data: bytes
+    ) -> Conversation:
+        """Start an own copy in a new file from ``data``, the transcript so far, which is verified first.
+
+        Raises what ``verify_conversation`` raises, and nothing is written then.
+        """
+        from ama2sec.history.transcript import verify_conversation
+
+        verify_conversation(data, directory)
+        return cls._begin(path, identity, directory, data)
+
+    @classmethod
+    def _begin(cls, path: str | os.PathLike[str], identity: Identity, directory: Directory, data: bytes) -> Conversation:
+        _files.write_whole(path, data, replace=False)
+        return cls.load(path, identity, directory)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], identity: Identity, directory: Directory) -> Conversation:
+        """Open an existing file: verify all of it, take the lock, and be ready to send and receive.
+
+        A part-written entry at the end, left by a crash, is cut off; ``truncated_tail`` says how many bytes. Raises ``AgentInUse``,
+        ``FileUnreadable``, and the code of the first entry that does not verify.
+        """
+        made = object.__new__(cls)
+        made._path = Path(path)
+        made._identity = identity
+        made._directory = directory
+        made._closed = False
+        made._lock = _locked(made._path)
+        try:
+            made._file = _opened(made._path)
+            try:
+                made._replay()
+                made._seq = (made._acquire_epoch(), secrets.randbelow(1 << 15))
+            except BaseException:
+                os.close(made._file)
+                raise
+        except BaseException:
+            os.close(made._lock)
+            raise
+        return made
+
+    def _replay(self) -> None:
+        self._state = _native.ConversationState(self._directory._core)
+        reader = _native.TranscriptReader()
+        os.lseek(self._file, 0, os.SEEK_SET)
+        total = 0
+        while chunk := os.read(self._file, _CHUNK):
+            total += len(chunk)
+            for entry in reader.feed(chunk):
+                self._state.admit(entry)
+        whole = reader.end_of_whole_items()
+        if whole == 0 or self._state.size == 0:
+            reader.finish()
+            raise error("OpenMissing", "a transcript with an open", "none")
+        self.truncated_tail = total - whole
+        if self.truncated_tail:
+            try:
+                os.ftruncate(self._file, whole)
+                os.fsync(self._file)
+            except OSError as fault:
+                raise _files.unwritable(self._path, fault) from None
+
+    def _acquire_epoch(self) -> int:
+        """The epoch of this writer's numbers, stored before anything is signed under it (fingerprint.7.3)."""
+        path = self._path.with_name(self._path.name + ".epochs")
+        stored = _read_epochs(path)
+        me = str(self._identity.id)
+        used = self._state.last_seq(self._identity.id)
+        epoch = max(clock_ms(), stored.get(me, -1) + 1, -1 if used is None else used[0] + 1)
+        if not 0 <= epoch < TIME_END:
+            raise error("ClockRange", f"an epoch below {TIME_END}", str(epoch))
+        stored[me] = epoch
+        _files.write_whole(path, json.dumps(stored, sort_keys=True).encode() + b"\n", replace=True)
+        return epoch
+
+    # -- speaking and listening ------------------------------------------------------------------------------------
+
+    def send(
+        self, body: bytes, *, to: str | Id | Sequence[str | Id] = (), media_type: str = _MEDIA_TYPE
+    ) -> Signed:
+        """Sign ``body`` over everything in the file, append it, sync, and return it; ``to_bytes()`` is what travels.
+
+        ``to`` takes names of the directory and ids. Raises ``BodyLimit``, ``NameUnknown``, ``SignerFault``, ``WriteFailed``
+        (the file is then as it was), and ``NotAMember`` where the keeper is none. Source: spec fingerprint.7.
+        """
+        self._must_be_open()
+        epoch, counter = self._seq
+        # Asking for a signature burns the number, whatever comes of it (fingerprint.7.3).
+        self._seq = (epoch, counter + 1)
+        recipients = _resolved(addresses(to), self._directory)
+        draft = Draft.message(
+            self._identity.public, self._state, (epoch, counter), body, media_type, recipients, clock_ms()
+        )
+        signed = self._identity.seal(draft)
+        self._take(signed.to_bytes())
+        return signed
+
+    def receive(self, data: bytes) -> Message:
+        """Verify one entry against this history and append it, or raise and leave everything as it was.
+
+        The same entry again is answered with the message and changes nothing. Raises what spec fingerprint.6 names: among
+        others ``ContextAhead`` if something that its author had seen has not arrived here, ``ContextForked``
+        if its author had seen another history. Source: spec fingerprint.7.4.
+        """
+        self._must_be_open()
+        return self._take(data)
+
+    def _take(self, data: bytes) -> Message:
+        checked = self._state.check(data)
+        if checked.stored:
+            return checked.message
+        _files.append_durable(self._file, checked.entry, self._path)
+        return self._state.apply(checked)
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def head(self) -> Fingerprint:
+        """The size and fingerprint of everything in the file: keep it, and a cut tail will show."""
+        return self._state.head
+
+    @property
+    def id(self) -> Id:
+        """The conversation's id: that of its open."""
+        return self._state.head.conversation
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._state.size
+
+    @property
+    def path(self) -> Path:
+        """The transcript file."""
+        return self._path
+
+    def messages(self) -> Iterator[Message]:
+        """All entries in order, read from the file and verified one by one (their history was checked at load)."""
+        reader = _native.TranscriptReader()
+        position = 0
+        while chunk := os.pread(self._file, _CHUNK, position):
+            position += len(chunk)
+            for entry in reader.feed(chunk):
+                yield _native.verify(entry, self._directory._core, None, None, False)
+
+    def to_bytes(self) -> bytes:
+        """The whole transcript, as ``join`` and ``verify_conversation`` take it."""
+        return self._path.read_bytes()
+
+    # -- closing ------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Release the file and its lock. Calling it again does nothing."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._file)
+            os.close(self._lock)
+
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise error("ArgumentRange", "an open conversation", "one that was closed")
+
+    def __enter__(self) -> Conversation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True) and hasattr(self, "_seq"):
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<Conversation {self.id.short} at {self.size} entries>"
+
+
+def _resolved(listed: Sequence[str | Id], directory: Directory) -> list[str | Id]:
+    return [directory.get(address).public.thumbprint if isinstance(address, str) else address for address in listed]
+
+
+def _with(own: Id, listed: list[str | Id]) -> list[str | Id]:
+    return listed if own in listed else [own, *listed]
+
+
+def _locked(path: Path) -> int:
+    """Take the writer's lock (fingerprint.7.2). flock, not a POSIX lock: it holds between two handles of one process."""
+    name = path.with_name(path.name + ".lock")
+    try:
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as fault:
+        raise _files.unwritable(name, fault) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise error("AgentInUse", "to be the only writer of this conversation file", "another writer has it") from None
+    return lock
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as fault:
+        raise _files.unreadable(path, fault) from None
+
+
+def _read_epochs(path: Path) -> dict[str, int]:
+    if not path.exists():
+        return {}
+    with _files.reading(path) as descriptor:
+        data = _files.read_bounded(descriptor, _MAX_EPOCHS)
+    try:
+        found = json.loads(data)
+        whole = isinstance(found, dict) and all(type(v) is int and 0 <= v < TIME_END for v in found.values())
+    except ValueError:
+        whole = False
+    if not whole or len(data) > _MAX_EPOCHS:
+        # Going on from a damaged store could use a number twice; the clock alone is not trusted for that.
+        raise _damaged(path)
+    return dict(found)
+
+
+def _damaged(path: Path) -> Ama2Error:
+    return error("FileUnreadable", f"the stored epochs in {os.fspath(path)!r}", "a damaged file")

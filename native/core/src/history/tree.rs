@@ -1,0 +1,93 @@
+//! A history that answers for every older size: the compact range of the newest size, over a store of all nodes.
+
+use super::Hash;
+use super::accumulator::{BranchTree, CompactRange, Scope, bag};
+use super::nodes::{NodeStore, node_count, node_index};
+use crate::errors::{Code, Error, Result};
+
+/// The leaves of a branch in order, with the roots of all their prefixes in O(log n).
+#[derive(Debug)]
+pub struct Tree<S> {
+    range: CompactRange<BranchTree>,
+    store: S,
+    completed: Vec<Hash>,
+    peaks: Vec<Hash>,
+}
+
+impl<S: NodeStore> Tree<S> {
+    /// A tree without leaves over an empty store.
+    pub fn new(store: S) -> Self {
+        Tree { range: CompactRange::new(), store, completed: Vec::new(), peaks: Vec::new() }
+    }
+
+    pub fn size(&self) -> u64 {
+        self.range.size()
+    }
+
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Appends one leaf.
+    pub fn append(&mut self, leaf: &Hash) -> Result<()> {
+        self.completed.clear();
+        let completed = &mut self.completed;
+        self.range.append_with(leaf, |node| completed.push(*node))?;
+        self.completed.iter().try_for_each(|node| self.store.push(node))
+    }
+
+    /// The leaf at `index`.
+    pub fn leaf(&mut self, index: u64) -> Result<Hash> {
+        self.check(index.saturating_add(1))?;
+        self.store.node(node_index(0, index + 1))
+    }
+
+    /// The root at size `n`, older or not; none at 0.
+    pub fn root_at(&mut self, n: u64) -> Result<Option<Hash>> {
+        if n == self.size() {
+            return Ok(self.range.root());
+        }
+        // All peaks first, hashes afterwards: the reads do not wait for the hashing.
+        self.gather(n)?;
+        Ok(bag::<BranchTree>(&self.peaks))
+    }
+
+    /// The fingerprint at size `n`.
+    pub fn fingerprint_at(&mut self, scope: &Scope, n: u64) -> Result<Hash> {
+        Ok(self.root_at(n)?.map_or([0; 32], |root| scope.fingerprint(n, &root)))
+    }
+
+    /// The compact range at size `n`: where another continuation of the first n leaves starts.
+    pub fn range_at(&mut self, n: u64) -> Result<CompactRange<BranchTree>> {
+        if n == self.size() {
+            return Ok(self.range.clone());
+        }
+        self.gather(n)?;
+        CompactRange::from_peaks(n, self.peaks.clone())
+    }
+
+    /// Forgets all leaves from `n` on.
+    pub fn truncate(&mut self, n: u64) -> Result<()> {
+        self.range = self.range_at(n)?;
+        self.store.truncate(node_count(n))
+    }
+
+    fn gather(&mut self, n: u64) -> Result<()> {
+        self.check(n)?;
+        self.peaks.clear();
+        let (mut rest, mut end) = (n, 0);
+        while let Some(level) = rest.checked_ilog2() {
+            rest -= 1 << level;
+            end += 1 << level;
+            self.peaks.push(self.store.node(node_index(level, end))?);
+        }
+        Ok(())
+    }
+
+    fn check(&self, n: u64) -> Result<()> {
+        if n > self.size() {
+            return Err(Error::new(Code::Internal, format!("at most {} leaves", self.size()), format!("{n}")));
+        }
+        Ok(())
+    }
+}
