@@ -1,1 +1,21 @@
+//! The Python face of the core: types and calls, nothing that hashes, signs or decides.
 
+mod errors;
+mod identity;
+mod message;
+
+use pyo3::prelude::*;
+
+/// The compiled core of ama2sec.
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::errors::error_catalogue;
+    #[pymodule_export]
+    use crate::identity::{
+        CoreDirectory, Id, PublicKey, SignatureVerified, SigningKey, backend, check_name, check_purpose, ed25519_verify,
+        keyfile_decode, keyfile_encode,
+    };
+    #[pymodule_export]
+    use crate::message::{Draft, Message, Signed, UnverifiedEnvelope, check_cbor, make, parse, verify, verify_many};
+}
