@@ -1,5 +1,7 @@
 //! Trees, fingerprints, node stores and head texts against a naive model: the definitions, written down recursively.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 
 use ama2sec_core::errors::Code;
@@ -25,7 +27,10 @@ fn model_root(leaves: &[Hash], node: &dyn Fn(&Hash, &Hash) -> Hash) -> Hash {
     if let [leaf] = leaves {
         return *leaf;
     }
-    let k = (1..).map(|bits| 1usize << bits).find(|k| 2 * k >= leaves.len()).map_or(1, |k| if leaves.len() == 2 { 1 } else { k });
+    let k = (1..)
+        .map(|bits| 1usize << bits)
+        .find(|k| 2 * k >= leaves.len())
+        .map_or(1, |k| if leaves.len() == 2 { 1 } else { k });
     node(&model_root(&leaves[..k], node), &model_root(&leaves[k..], node))
 }
 
@@ -107,14 +112,29 @@ fn the_sha_tree_is_the_one_of_the_rfc() {
 #[test]
 fn the_published_roots_of_certificate_transparency() {
     let data: [&[u8]; 8] = [
-        b"", b"\x00", b"\x10", b"\x20\x21", b"\x30\x31", b"\x40\x41\x42\x43", b"\x50\x51\x52\x53\x54\x55\x56\x57",
+        b"",
+        b"\x00",
+        b"\x10",
+        b"\x20\x21",
+        b"\x30\x31",
+        b"\x40\x41\x42\x43",
+        b"\x50\x51\x52\x53\x54\x55\x56\x57",
         b"\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f",
     ];
     let hashes: Vec<Hash> = data.iter().map(|d| rfc6962_leaf(d)).collect();
     let text = |hash: Hash| hash.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    assert_eq!(text(rfc6962_root(&hashes[..1]).unwrap()), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
-    assert_eq!(text(rfc6962_root(&hashes[..7]).unwrap()), "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c");
-    assert_eq!(text(rfc6962_root(&hashes).unwrap()), "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328");
+    assert_eq!(
+        text(rfc6962_root(&hashes[..1]).unwrap()),
+        "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+    );
+    assert_eq!(
+        text(rfc6962_root(&hashes[..7]).unwrap()),
+        "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c"
+    );
+    assert_eq!(
+        text(rfc6962_root(&hashes).unwrap()),
+        "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
+    );
 }
 
 #[test]
@@ -232,11 +252,27 @@ fn a_head_has_one_text() {
     assert_eq!(Head::parse(&biggest).unwrap().to_string(), biggest);
     let digits = "4be9".repeat(16);
     let wrong = [
-        String::new(), ":".into(), digits.clone(), format!(":{digits}"), format!("0:{digits}"), format!("03:{digits}"),
-        format!("+3:{digits}"), format!("-3:{digits}"), format!(" 3:{digits}"), format!("3: {digits}"), format!("3:{digits} "),
-        format!("3:{digits}\n"), format!("3:{}", digits.to_uppercase()), format!("3:{}", &digits[1..]), format!("3:{digits}0"),
-        format!("3:{digits}00"), format!("{}:{digits}", 1u64 << 48), format!("{}:{digits}", "9".repeat(40)),
-        format!("3::{digits}"), format!("٣:{digits}"), format!("3:{}é", &digits[2..]),
+        String::new(),
+        ":".into(),
+        digits.clone(),
+        format!(":{digits}"),
+        format!("0:{digits}"),
+        format!("03:{digits}"),
+        format!("+3:{digits}"),
+        format!("-3:{digits}"),
+        format!(" 3:{digits}"),
+        format!("3: {digits}"),
+        format!("3:{digits} "),
+        format!("3:{digits}\n"),
+        format!("3:{}", digits.to_uppercase()),
+        format!("3:{}", &digits[1..]),
+        format!("3:{digits}0"),
+        format!("3:{digits}00"),
+        format!("{}:{digits}", 1u64 << 48),
+        format!("{}:{digits}", "9".repeat(40)),
+        format!("3::{digits}"),
+        format!("٣:{digits}"),
+        format!("3:{}é", &digits[2..]),
     ];
     for text in wrong {
         let error = Head::parse(&text).unwrap_err();

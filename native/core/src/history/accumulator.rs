@@ -3,9 +3,9 @@
 use std::marker::PhantomData;
 
 use super::Hash;
-use super::hash;
 use crate::errors::{Code, Error, Result};
 use crate::limits::SIZE_END;
+use crate::message;
 
 /// The hash of an inner node. Chosen by type where the tree is declared, never at run time: there is no agility.
 pub trait TreeHash {
@@ -18,7 +18,7 @@ pub enum BranchTree {}
 
 impl TreeHash for BranchTree {
     fn node(left: &Hash, right: &Hash) -> Hash {
-        hash::node(left, right)
+        message::node(left, right)
     }
 }
 
@@ -133,15 +133,7 @@ impl Scope {
 
     /// The fingerprint at size `n` > 0. The size is bound in: a proof against a bare root verifies under other sizes too.
     pub fn fingerprint(&self, n: u64, root: &Hash) -> Hash {
-        let mut input = [0u8; 136];
-        let parts: [&[u8]; 5] = [&self.realm, &self.conversation, &self.branch, &n.to_be_bytes(), root];
-        let mut rest: &mut [u8] = &mut input;
-        for part in parts {
-            let (head, tail) = rest.split_at_mut(part.len());
-            head.copy_from_slice(part);
-            rest = tail;
-        }
-        hash::fingerprint(&input)
+        message::fingerprint(&self.realm, &self.conversation, &self.branch, n, root)
     }
 }
 
