@@ -527,7 +527,7 @@ fn signed(body: &'static [u8]) -> (Vec<u8>, Vec<u8>) {
     };
     let draft = Draft::open(parts, OpenParts { members: None }).unwrap();
     let envelope = draft.sign(&author).unwrap();
-    (draft.entry(&envelope), envelope)
+    (encode_entry(&envelope, Some(part)), envelope)
 }
 
 #[test]

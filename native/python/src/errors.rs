@@ -78,8 +78,16 @@ mod tests {
             let sys = py.import("sys").and_then(|sys| sys.getattr("path"));
             let inserted = sys.and_then(|list| list.call_method1("insert", (0, path)));
             assert!(inserted.is_ok());
-            for outcome in [guard(py, || -> Result<(), Error> { Vec::<u8>::new()[0..1].to_vec(); Ok(()) }),
-                            guard_detached(py, || -> Result<(), Error> { Vec::<u8>::new()[0..1].to_vec(); Ok(()) })] {
+            for outcome in [
+                guard(py, || -> Result<(), Error> {
+                    Vec::<u8>::new()[0..1].to_vec();
+                    Ok(())
+                }),
+                guard_detached(py, || -> Result<(), Error> {
+                    Vec::<u8>::new()[0..1].to_vec();
+                    Ok(())
+                }),
+            ] {
                 let fault = outcome.err();
                 let text = fault.as_ref().map(|fault| fault.value(py).to_string()).unwrap_or_default();
                 assert!(text.starts_with("Panic:"), "{text}");

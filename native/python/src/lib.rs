@@ -13,8 +13,8 @@ mod _core {
     use crate::errors::error_catalogue;
     #[pymodule_export]
     use crate::identity::{
-        CoreDirectory, Id, PublicKey, SignatureVerified, SigningKey, backend, check_name, check_purpose, ed25519_verify,
-        keyfile_decode, keyfile_encode,
+        CoreDirectory, Id, PublicKey, SignatureVerified, SigningKey, backend, check_name, check_purpose,
+        ed25519_verify, keyfile_decode, keyfile_encode,
     };
     #[pymodule_export]
     use crate::message::{Draft, Message, Signed, UnverifiedEnvelope, check_cbor, make, parse, verify, verify_many};

@@ -305,13 +305,12 @@ impl ExecutionPath {
     }
 }
 
-/// A signed message, as its author holds it.
+/// A signed message, as its author holds it. The body is the caller's own object: it is not copied.
 #[pyclass(frozen, module = "ama2sec")]
 pub struct Signed {
     id: core::Id,
     envelope: Vec<u8>,
-    entry: Vec<u8>,
-    body: Option<Vec<u8>>,
+    body: Option<(Py<PyBytes>, [u8; 32])>,
 }
 
 #[pymethods]
@@ -328,12 +327,13 @@ impl Signed {
 
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.body.as_ref().map(|body| PyBytes::new(py, body))
+        self.body.as_ref().map(|(body, _)| body.bind(py).clone())
     }
 
     /// The entry that travels: the envelope with its body.
     fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.entry)
+        let part = self.body.as_ref().map(|(body, salt)| core::BodyPart { salt, body: body.as_bytes(py) });
+        PyBytes::new(py, &core::encode_entry(&self.envelope, part))
     }
 
     fn __repr__(&self) -> String {
@@ -344,7 +344,10 @@ impl Signed {
 
 /// Claims that wait for a signature.
 #[pyclass(frozen, module = "ama2sec._native")]
-pub struct Draft(pub core::Draft);
+pub struct Draft {
+    pub inner: core::Draft,
+    pub body: Option<(Py<PyBytes>, [u8; 32])>,
+}
 
 /// What Python gives for both kinds, with fresh salts.
 pub fn parts<'a>(
@@ -392,22 +395,25 @@ impl Draft {
         members: Option<&Bound<'_, PyList>>,
         time_ms: u64,
     ) -> PyResult<Draft> {
+        let held = body;
         let body = exact_or_none(body)?;
         let mut salt = [0; 32];
         let parts = parts(py, author, body, media_type, recipients, time_ms, &mut salt)?;
         let members = members.map(addrs).transpose()?;
-        guard_detached(py, || core::Draft::open(parts, core::OpenParts { members }).map(Draft))
+        let inner = guard_detached(py, || core::Draft::open(parts, core::OpenParts { members }))?;
+        Ok(Draft { inner, body: keep_body(held, salt) })
     }
 
     /// The exact bytes to sign.
     #[getter]
     fn to_sign<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.0.to_sign())
+        PyBytes::new(py, self.inner.to_sign())
     }
 
     /// Sign with a key of the core.
     fn sign(&self, py: Python<'_>, key: &SigningKey) -> PyResult<Signed> {
-        guard_detached(py, || self.0.sign(&key.0).map(|envelope| self.signed(envelope)))
+        let envelope = guard_detached(py, || self.inner.sign(&key.0))?;
+        Ok(self.signed(py, envelope))
     }
 
     /// Take a signature from elsewhere; it is verified first.
@@ -415,19 +421,22 @@ impl Draft {
         let py = signature.py();
         let bytes = exact(signature)
             .map_err(|_| to_py(py, &Error::new(Code::SignerFault, "a signature as bytes", "another type")))?;
-        guard_detached(py, || self.0.seal(bytes).map(|envelope| self.signed(envelope)))
+        let envelope = guard_detached(py, || self.inner.seal(bytes))?;
+        Ok(self.signed(py, envelope))
     }
 }
 
 impl Draft {
-    fn signed(&self, envelope: Vec<u8>) -> Signed {
-        Signed {
-            id: *self.0.id(),
-            entry: self.0.entry(&envelope),
-            envelope,
-            body: self.0.body().map(<[u8]>::to_vec),
-        }
+    fn signed(&self, py: Python<'_>, envelope: Vec<u8>) -> Signed {
+        let body = self.body.as_ref().map(|(body, salt)| (body.clone_ref(py), *salt));
+        Signed { id: *self.inner.id(), envelope, body }
     }
+}
+
+/// Keep the caller's body with its salt, for the entry that travels.
+pub fn keep_body(held: Option<&Bound<'_, PyAny>>, salt: [u8; 32]) -> Option<(Py<PyBytes>, [u8; 32])> {
+    let body = held?.cast_exact::<PyBytes>().ok()?;
+    Some((body.clone().unbind(), salt))
 }
 
 /// Read an envelope strictly, without a key.

@@ -3,7 +3,6 @@
 use super::body::{BodyPart, commitment};
 use super::claims::{Addr, BodyClaim, Claims, Context, Id, Kind, OpenPart, Seq, ZERO, write_addr};
 use super::claims_form::{agree, check_media_type};
-use super::entry::encode_entry;
 use super::envelope::{encode_envelope, header_bytes, sig_structure};
 use super::hash::message_id;
 use super::write::Writer;
@@ -33,7 +32,6 @@ pub struct Draft {
     payload: Vec<u8>,
     signed: Vec<u8>,
     id: Id,
-    body: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Draft {
@@ -101,8 +99,7 @@ impl Draft {
         let protected = header_bytes(parts.author.thumbprint());
         let signed = sig_structure(&protected, &payload);
         let id = message_id(&signed);
-        let body = parts.body.map(|(part, _)| (part.salt.to_vec(), part.body.to_vec()));
-        Ok(Draft { author: parts.author.clone(), protected, payload, signed, id, body })
+        Ok(Draft { author: parts.author.clone(), protected, payload, signed, id })
     }
 
     /// The exact bytes to sign.
@@ -112,10 +109,6 @@ impl Draft {
 
     pub fn id(&self) -> &Id {
         &self.id
-    }
-
-    pub fn body(&self) -> Option<&[u8]> {
-        self.body.as_ref().map(|(_, body)| body.as_slice())
     }
 
     /// Sign with a key of the core. Raises `ArgumentRange` where the key is not the author's.
@@ -134,11 +127,6 @@ impl Draft {
         };
         self.author.verify(&self.signed, signature).map_err(wrong)?;
         Ok(encode_envelope(&self.protected, &self.payload, signature))
-    }
-
-    /// The entry that travels: the envelope with its body.
-    pub fn entry(&self, envelope: &[u8]) -> Vec<u8> {
-        encode_entry(envelope, self.body.as_ref().map(|(salt, body)| BodyPart { salt, body }))
     }
 }
 
