@@ -1,12 +1,23 @@
 //! What had been seen: fingerprints of a history, and a conversation as a file (`audits/spec/fingerprint.md`).
 
 pub mod accumulator;
+pub mod conversation;
+mod diagnose;
+mod evidence;
 pub mod head;
 pub mod nodes;
+mod repair;
+pub mod report;
+mod salvage;
 mod scan;
 pub mod sha_tree;
 pub mod transcript;
 pub mod tree;
+pub mod verify;
+mod window;
+mod working;
+
+pub use evidence::Equivocation;
 
 /// A message id, a node, a root or a fingerprint.
 pub type Hash = crate::message::Id;
