@@ -110,13 +110,11 @@ class Conversation:
         total = 0
         while chunk := os.read(self._file, _CHUNK):
             total += len(chunk)
-            for entry in reader.feed(chunk):
-                self._state.admit(entry)
-        whole = reader.end_of_whole_items()
-        if whole == 0 or self._state.size == 0:
-            reader.finish()
-            raise error("OpenMissing", "a transcript with an open", "none")
-        self.truncated_tail = total - whole
+            self._state.admit_many(reader.feed(chunk))
+        self.truncated_tail = reader.finish()
+        whole = total - self.truncated_tail
+        if self._state.size == 0:
+            raise error("OpenMissing", "a transcript with its open", "none")
         if self.truncated_tail:
             try:
                 os.ftruncate(self._file, whole)
@@ -152,7 +150,7 @@ class Conversation:
         # Asking for a signature burns the number, whatever comes of it (fingerprint.7.3).
         self._seq = (epoch, counter + 1)
         recipients = _resolved(addresses(to), self._directory)
-        draft = Draft.message(
+        draft = _native.draft_message(
             self._identity.public, self._state, (epoch, counter), body, media_type, recipients, clock_ms()
         )
         signed = self._identity.seal(draft)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,9 +82,8 @@ def verify_conversation(
     retained = None if head is None else parse_head(head)
     if not isinstance(directory, Directory):
         raise error("ArgumentType", "a Directory", type(directory).__name__)
-    # Node files hold the roots of older subtrees outside memory; they are unnamed and vanish with the process.
-    with tempfile.TemporaryFile(prefix="ama2sec-nodes-") as nodes, _opened(source) as stream:
-        verifier = _native.TranscriptVerifier(directory._core, retained, nodes.fileno())
+    with _opened(source) as stream:
+        verifier = _native.TranscriptVerifier(directory._core, retained)
         done = 0
         while chunk := _read(stream, source):
             verifier.feed(chunk)

@@ -36,14 +36,14 @@ def write_transcript(
     first = opener.seal(Draft.open(opener.public, None, media_type, [], listed, epoch))
     state = _native.ConversationState(directory._core)
     parts = [_native.transcript_header(), first.to_bytes()]
-    state.admit(parts[1])
+    state.admit_many([parts[1]])
     counters: dict[Id, int] = {}
     for position, (author, body, time_ms) in enumerate(turns, start=1):
         counter = counters.get(author.id, 0)
         counters[author.id] = counter + 1
         behind = 0 if lag is None else max(0, min(lag(position), position - 1))
-        draft = Draft.message(author.public, state, (epoch, counter), body, media_type, [], time_ms, behind)
+        draft = _native.draft_message(author.public, state, (epoch, counter), body, media_type, [], time_ms, behind)
         parts.append(author.seal(draft).to_bytes())
-        state.admit(parts[-1])
+        state.admit_many([parts[-1]])
     _files.write_whole(path, b"".join(parts), replace=False)
     return state.head

@@ -1,6 +1,7 @@
 //! The Python face of the core: types and calls, nothing that hashes, signs or decides.
 
 mod errors;
+mod history;
 mod identity;
 mod message;
 
@@ -12,10 +13,18 @@ mod _core {
     #[pymodule_export]
     use crate::errors::error_catalogue;
     #[pymodule_export]
+    use crate::history::{
+        Checked, ConversationState, Fingerprint, TranscriptReader, TranscriptVerifier, Verified, branch_fingerprints,
+        draft_message, parse_head, rfc6962_root, transcript_header,
+    };
+    #[pymodule_export]
     use crate::identity::{
         CoreDirectory, Id, PublicKey, SignatureVerified, SigningKey, backend, check_name, check_purpose,
         ed25519_verify, keyfile_decode, keyfile_encode,
     };
     #[pymodule_export]
-    use crate::message::{Draft, Message, Signed, UnverifiedEnvelope, check_cbor, make, parse, verify, verify_many};
+    use crate::message::{
+        Context, Draft, ExecutionPath, Message, Signed, UnverifiedEnvelope, check_cbor, make, parse, verify,
+        verify_many,
+    };
 }
