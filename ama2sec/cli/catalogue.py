@@ -1,0 +1,36 @@
+"""``errors``: the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from ama2sec.cli.inputs import JSON
+from ama2sec.cli.show import console, emit, plain
+from ama2sec.errors import CATALOGUE, FAMILIES, CodeEntry, error
+
+__all__ = ["errors"]
+
+
+def errors(
+    code: Annotated[str | None, typer.Argument(help="One code; all of them by default.")] = None,
+    as_json: JSON = False,
+) -> None:
+    """Every error code: number, whose fault, exit status, the clause of the spec that it enforces, and what it means."""
+    if code is not None and code not in CATALOGUE:
+        raise error("ArgumentRange", "a code of the catalogue", plain(code[:64]))
+    for entry in CATALOGUE.values() if code is None else [CATALOGUE[code]]:
+        status = FAMILIES[entry.family].exit_code
+        if as_json:
+            emit({**asdict(entry), "exit_status": status})
+        else:
+            _print(entry, status)
+
+
+def _print(entry: CodeEntry, status: int) -> None:
+    reserved = "" if entry.built else "  (reserved)"
+    console().print(
+        f"{entry.number:>4}  {entry.name:<22} {entry.blame:<7} exit {status:<3} {entry.clause:<16} {entry.meaning}{reserved}"
+    )
