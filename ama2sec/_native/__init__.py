@@ -1,8 +1,10 @@
 """The compiled core. A package, so that tools which read Python see one module with these names."""
 
 from ama2sec._native._core import (
+    Context,
     CoreDirectory,
     Draft,
+    ExecutionPath,
     Id,
     Message,
     PublicKey,
@@ -25,8 +27,10 @@ from ama2sec._native._core import (
 )
 
 __all__ = [
+    "Context",
     "CoreDirectory",
     "Draft",
+    "ExecutionPath",
     "Id",
     "Message",
     "PublicKey",
