@@ -1,31 +1,41 @@
-# One command each: make demo, make test, make check, make bench. Each does all the set-up it needs, into .venv/.
+# One command each: make demo, make test, make check, make bench. Each does all the set-up it needs, into .venv/, and only once.
 # Python 3.11+ and a stable Rust tool chain are presupposed; everything else is installed from the package registries.
 
 PYTHON ?= python3
 VENV := .venv
-PY := $(VENV)/bin/python
+PY := $(abspath $(VENV))/bin/python
 STAMP := $(VENV)/.installed
 BUILT := $(VENV)/.built
-RUST_SOURCES := .cargo/config.toml $(shell find native -not -path '*/target/*' \( -name '*.rs' -o -name 'Cargo.*' \))
-CARGO := cd native && cargo
+RUST_SOURCES := .cargo/config.toml $(shell find native -name target -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+CARGO := cd native && PYO3_PYTHON=$(PY) cargo
 
-.PHONY: all demo test test-rust test-python check format bench presupposed install build clean
+# Where libpython is, if a program can be linked with it.
+LIBPYTHON := import os, sys, sysconfig; at, name = map(sysconfig.get_config_var, ("LIBDIR", "LDLIBRARY")); \
+	sys.exit(print(at) if os.path.exists(os.path.join(at, name)) else 1)
+
+# Either would silently hide the flags of .cargo/config.toml. Builds with flags of their own call cargo (see CONTRIBUTING.md).
+unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+
+.PHONY: all demo test test-rust test-python check format bench lock presupposed install build clean
 
 all: build
 
 presupposed:
 	@command -v $(PYTHON) >/dev/null || { echo "ama2sec needs Python 3.11 or newer: $(PYTHON) was not found (set PYTHON=...)"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ama2sec needs Python 3.11 or newer: $(PYTHON) is $$($(PYTHON) --version) (set PYTHON=...)"; exit 1; }
-	@command -v cargo >/dev/null || { echo "ama2sec needs a stable Rust tool chain: cargo was not found"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "ama2sec needs Python's own modules venv and ensurepip (on Debian: python3-venv)"; exit 1; }
+	@command -v cargo >/dev/null || { echo "ama2sec needs a stable Rust tool chain: cargo was not found (https://rustup.rs)"; exit 1; }
 	@cargo --version >/dev/null || { echo "ama2sec needs a stable Rust tool chain: cargo does not run"; exit 1; }
 
 $(STAMP): requirements/dev.txt | presupposed
-	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@echo "installing the locked requirements into $(VENV)/"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
 $(BUILT): $(STAMP) $(RUST_SOURCES) pyproject.toml | presupposed
-	@unset RUSTFLAGS; VIRTUAL_ENV=$(abspath $(VENV)) $(VENV)/bin/maturin develop --release --quiet
+	@echo "building the core (a minute or two the first time)"
+	@PIP_QUIET=1 PIP_NO_DEPS=1 VIRTUAL_ENV=$(abspath $(VENV)) $(VENV)/bin/maturin develop --release
 	@touch $@
 
 install: $(STAMP)
@@ -36,8 +46,13 @@ demo: $(BUILT)
 
 test: test-rust test-python
 
+# The tests of the Python face run an interpreter inside themselves, so they need its library; the core's need none.
 test-rust: $(STAMP)
-	$(CARGO) test --workspace --release --locked
+	$(CARGO) test --release --locked --workspace --exclude ama2sec-python
+	@if where=$$($(PY) -c '$(LIBPYTHON)'); then \
+		export LD_LIBRARY_PATH="$$where$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}"; \
+		$(CARGO) test --release --locked --package ama2sec-python; \
+	else echo "NOT RUN: the tests of native/python need libpython (on Debian: libpython3-dev)"; fi
 
 test-python: $(BUILT)
 	$(PY) -m pytest
@@ -57,8 +72,15 @@ format: $(STAMP)
 	$(CARGO) fmt --all
 
 bench: $(BUILT)
-	$(CARGO) run --release --locked -p bench
+	$(CARGO) run --release --locked --package bench
 	$(PY) -m tests.benchmarks
 
+# Lock files with hashes and without a host. Needs uv; it is not part of the set-up.
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv"; exit 1; }
+	cd requirements && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header runtime.in -o runtime.txt $(LOCK)
+	cd requirements && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header dev.in -c runtime.txt -o dev.txt $(LOCK)
+
 clean:
-	rm -rf $(VENV) native/target ama2sec/_native/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) native/target ama2sec/_native/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache
+	find ama2sec tests -name __pycache__ -prune -exec rm -rf {} +

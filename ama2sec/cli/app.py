@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import click
 import typer
+import typer.exceptions
 
 from ama2sec.cli import catalogue, inspecting, keys, signing, verifying
 
@@ -33,9 +33,9 @@ def invoke(arguments: list[str]) -> int:
     """Run one command; a wrong command line is status 2, by the convention of shells."""
     try:
         status = app(arguments, standalone_mode=False, prog_name="ama2sec")
-    except click.exceptions.UsageError as fault:
-        fault.show()
+    except typer.exceptions.TyperException as fault:
+        typer.echo(f"{fault}", err=True)
         return USAGE
-    except click.exceptions.Abort:
+    except typer.Abort:
         raise KeyboardInterrupt from None
     return status if isinstance(status, int) else 0
