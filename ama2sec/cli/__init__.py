@@ -27,18 +27,20 @@ def run(arguments: list[str]) -> int:
 
         status = invoke(arguments)
         sys.stdout.flush()
-        return status
     except Ama2Error as fault:
-        return _report(fault, as_json)
+        status = _report(fault, as_json)
     except BrokenPipeError:
         # Whoever read the output has gone. Point it at nothing, so that the interpreter's last flush says nothing either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return error("PipeClosed", "a reader of the output", "none").exit_code
+        status = error("PipeClosed", "a reader of the output", "none").exit_code
     except KeyboardInterrupt:
         print("interrupted; nothing was half-written", file=sys.stderr)
-        return INTERRUPTED
+        status = INTERRUPTED
     except Exception as fault:  # noqa: BLE001  a fault of ours must not show a traceback, which may hold secrets
-        return _report(error("Internal", "the command to finish", f"a {type(fault).__name__}; please report it"), as_json)
+        status = _report(
+            error("Internal", "the command to finish", f"a {type(fault).__name__}; please report it"), as_json
+        )
+    return status
 
 
 def _report(fault: Ama2Error, as_json: bool) -> int:

@@ -13,7 +13,16 @@ from ama2sec import Directory, Identity, _files
 from ama2sec.errors import error
 from ama2sec.limits import MAX_BODY, MAX_ITEM
 
-__all__ = ["JSON", "DirectoryOption", "PassphraseFile", "load_directory", "load_identity", "passphrase", "read_input", "write_output"]
+__all__ = [
+    "JSON",
+    "DirectoryOption",
+    "PassphraseFile",
+    "load_directory",
+    "load_identity",
+    "passphrase",
+    "read_input",
+    "write_output",
+]
 
 JSON = Annotated[bool, typer.Option("--json", help="For programs: one JSON object on standard output.")]
 DirectoryOption = Annotated[

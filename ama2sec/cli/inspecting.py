@@ -23,9 +23,13 @@ _EMPTY = "00" * 32
 
 
 def inspect(
-    file: Annotated[Path | None, typer.Argument(help="A message or a conversation; - or nothing: standard input.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A message or a conversation; - or nothing: standard input.")
+    ] = None,
     at: Annotated[int | None, typer.Option(help="Which entry of a conversation, from 0.")] = None,
-    directory: Annotated[Path | None, typer.Option("--directory", "-d", help="Verify under these keys as well.")] = None,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", "-d", help="Verify under these keys as well.")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Show what an envelope says, field by field. Without --directory nothing in it is verified, and the first line says so."""
@@ -59,7 +63,9 @@ def _show(envelope: UnverifiedEnvelope, message: Message | None, length: int) ->
     if message is None:
         out.print("NOT VERIFIED: the form is right; who signed it, and whether, was not checked (--directory).")
     else:
-        out.print(f"VERIFIED: signed by {message.sender}. Whether its history exists is what `ama2sec verify` says of the conversation.")
+        out.print(
+            f"VERIFIED: signed by {message.sender}. Whether its history exists is what `ama2sec verify` says of the conversation."
+        )
     for label, value, meaning in _rows(envelope, length):
         out.print(f"{label:<22}{plain(value)}")
         if meaning:
@@ -81,7 +87,11 @@ def _rows(envelope: UnverifiedEnvelope, length: int) -> list[Row]:
         *_context(claims),
         *_path(claims),
         *_workflow(claims),
-        ("recipients", ", ".join(claims["recipients"]) or "nobody in particular", "a name is resolved by each reader's own directory"),
+        (
+            "recipients",
+            ", ".join(claims["recipients"]) or "nobody in particular",
+            "a name is resolved by each reader's own directory",
+        ),
         *_number(claims),
         ("salt", claims["salt"], "random, so that short messages cannot be guessed from hashes"),
         *_body(envelope, claims),
@@ -96,7 +106,11 @@ def _who(envelope: UnverifiedEnvelope, claims: dict[str, Any]) -> list[Row]:
         ("signed by key", str(envelope.kid), "RFC 9679 thumbprint; whose key that is only your directory can say"),
         ("agent_identity", identity["agent"], f"grant: {grant}"),
         ("realm", claims["realm"] if claims["realm"] != _EMPTY else "none", ""),
-        ("conversation", claims["conversation"] if claims["conversation"] != _EMPTY else "its own id: it opens one", ""),
+        (
+            "conversation",
+            claims["conversation"] if claims["conversation"] != _EMPTY else "its own id: it opens one",
+            "",
+        ),
     ]
 
 
@@ -120,7 +134,13 @@ def _workflow(claims: dict[str, Any]) -> list[Row]:
     state = claims["workflow_state"]
     if state is None:
         return [("workflow_state", "none", "a note: it takes no step")]
-    rows = [("workflow_state", f"step {state['step']}", f"instance {state['instance'] or 'starts here'}, definition {state['definition']}")]
+    rows = [
+        (
+            "workflow_state",
+            f"step {state['step']}",
+            f"instance {state['instance'] or 'starts here'}, definition {state['definition']}",
+        )
+    ]
     rows += [("  output", f"{name} = {value!r}", "") for name, value in state["outputs"].items()]
     return rows
 
@@ -130,7 +150,9 @@ def _number(claims: dict[str, Any]) -> list[Row]:
     rows = [("time", when, "as the author claims it")]
     if "seq" in claims:
         epoch, counter = claims["seq"]
-        rows.append(("seq", f"[{epoch}, {counter}]", "the author's own number; two messages under one number convict it"))
+        rows.append(
+            ("seq", f"[{epoch}, {counter}]", "the author's own number; two messages under one number convict it")
+        )
     return rows
 
 

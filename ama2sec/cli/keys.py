@@ -44,7 +44,9 @@ def keygen(
     purpose: Annotated[str, typer.Option(help="message, operator, sequencer or root.")] = "message",
     passphrase_file: PassphraseFile = None,
     no_passphrase: Annotated[bool, typer.Option("--no-passphrase", help="Leave the file unencrypted.")] = False,
-    import_openssh: Annotated[Path | None, typer.Option(help="Take this OpenSSH private key instead of a new one.")] = None,
+    import_openssh: Annotated[
+        Path | None, typer.Option(help="Take this OpenSSH private key instead of a new one.")
+    ] = None,
     import_pkcs8: Annotated[Path | None, typer.Option(help="Take this PKCS#8 PEM private key instead.")] = None,
     import_passphrase_file: Annotated[Path | None, typer.Option(help="The passphrase of the key to import.")] = None,
     as_json: JSON = False,
@@ -77,7 +79,9 @@ def show_id(
     passphrase_file: PassphraseFile = None,
     export_openssh: Annotated[Path | None, typer.Option(help="Write the private key in OpenSSH's format.")] = None,
     export_pkcs8: Annotated[Path | None, typer.Option(help="Write the private key as PKCS#8 PEM.")] = None,
-    export_passphrase_file: Annotated[Path | None, typer.Option(help="Encrypt the export with this passphrase.")] = None,
+    export_passphrase_file: Annotated[
+        Path | None, typer.Option(help="Encrypt the export with this passphrase.")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
     """Show who a key is: name, purpose, thumbprint, did:key. Or export it."""

@@ -18,9 +18,7 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def plain(text: str) -> str:
     """The text with every control, format, bidi and unassigned character shown as an escape: no terminal obeys a peer."""
-    return "".join(
-        f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _HIDDEN and c != "\n" else c for c in text
-    )
+    return "".join(f"\\u{{{ord(c):x}}}" if unicodedata.category(c) in _HIDDEN and c != "\n" else c for c in text)
 
 
 def body_preview(body: bytes | None, media_type: str | None, limit: int = 400) -> str:

@@ -34,7 +34,8 @@ def sign(
     members: Annotated[list[str] | None, typer.Option("--member", help="Members of a new conversation.")] = None,
     directory: Annotated[Path | None, typer.Option("--directory", "-d", help="Needed with --conversation.")] = None,
     jsonl: Annotated[
-        bool, typer.Option("--jsonl", help='Standard input is JSON lines: {"body": text or "body_hex": hex, "to": [...]}.')
+        bool,
+        typer.Option("--jsonl", help='Standard input is JSON lines: {"body": text or "body_hex": hex, "to": [...]}.'),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines {id, entry} instead of bytes.")] = False,
     passphrase_file: PassphraseFile = None,
@@ -99,7 +100,9 @@ def _lines() -> Iterator[tuple[bytes, list[str], str]]:
 
 
 def _turn(line: bytes, number: int) -> tuple[bytes, list[str], str]:
-    wrong = error("ArgumentRange", '{"body": text or "body_hex": hex, "to"?: [names], "media_type"?: text}', f"line {number}")
+    wrong = error(
+        "ArgumentRange", '{"body": text or "body_hex": hex, "to"?: [names], "media_type"?: text}', f"line {number}"
+    )
     try:
         found: Any = json.loads(line)
         known = {"body", "body_hex", "media_type", "to"}
@@ -107,7 +110,9 @@ def _turn(line: bytes, number: int) -> tuple[bytes, list[str], str]:
             raise wrong
         data = found["body"].encode() if "body" in found else bytes.fromhex(found["body_hex"])
         names = found.get("to", [])
-        media_type = found.get("media_type", "text/plain;charset=utf-8" if "body" in found else "application/octet-stream")
+        media_type = found.get(
+            "media_type", "text/plain;charset=utf-8" if "body" in found else "application/octet-stream"
+        )
         if not isinstance(names, list) or not all(isinstance(n, str) for n in names) or not isinstance(media_type, str):
             raise wrong
     except (ValueError, AttributeError, TypeError, RecursionError):

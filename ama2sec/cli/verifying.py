@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from ama2sec import Ama2Error, ConversationReport, Directory, HistoryError, Message, _files, verify_conversation, verify_many
+from ama2sec import (
+    Ama2Error,
+    ConversationReport,
+    Directory,
+    HistoryError,
+    Message,
+    _files,
+    verify_conversation,
+    verify_many,
+)
 from ama2sec import verify as verify_message
 from ama2sec.cli import fault_view
 from ama2sec.cli.inputs import JSON, MAX_MESSAGE, DirectoryOption, is_terminal, load_directory, read_input
@@ -35,12 +45,16 @@ class Implementation(StrEnum):
 
 
 def verify(
-    file: Annotated[Path | None, typer.Argument(help="A message, a conversation, a stream; - or nothing: standard input.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="A message, a conversation, a stream; - or nothing: standard input.")
+    ] = None,
     directory: DirectoryOption = Path("directory.json"),
     head: Annotated[str | None, typer.Option(help="A head that you kept: size:hash.")] = None,
     body: Annotated[Path | None, typer.Option(help="Write the verified body of one message here.")] = None,
     require_body: Annotated[bool, typer.Option(help="A withheld body is a fault.")] = False,
-    impl: Annotated[Implementation, typer.Option(help="For conversations: which implementation.")] = Implementation.RUST,
+    impl: Annotated[
+        Implementation, typer.Option(help="For conversations: which implementation.")
+    ] = Implementation.RUST,
     as_json: JSON = False,
 ) -> int:
     """Verify. What the file is shows in its first bytes: a conversation, one message or several, JSON lines with "entry"."""
@@ -70,7 +84,7 @@ def verify(
 
 def _first_bytes(file: Path | None) -> bytes:
     if file is None or str(file) == "-":
-        return bytes(sys.stdin.buffer.peek(16)[:16])  # type: ignore[attr-defined]
+        return cast("io.BufferedReader", sys.stdin.buffer).peek(16)[:16]
     with _files.reading(file) as descriptor:
         return _files.read_bounded(descriptor, 15)
 
@@ -97,7 +111,9 @@ def _print(message: Message) -> None:
     seen = "nothing (it opens its conversation)" if message.context.size == 0 else f"{message.context.size} messages"
     out.print(f"  had seen      {seen}")
     out.print(f"  to            {', '.join(plain(r) for r in message.recipients) or 'nobody in particular'}")
-    out.print(f"  body          {message.body_state}{'' if message.media_type is None else ' (' + plain(message.media_type) + ')'}")
+    out.print(
+        f"  body          {message.body_state}{'' if message.media_type is None else ' (' + plain(message.media_type) + ')'}"
+    )
     if message.body:
         out.print(body_preview(message.body, message.media_type))
     if message.context.size:
@@ -224,9 +240,15 @@ def _progress(total: int | None) -> Iterator[Progress | None]:
     if not is_terminal() or total is None or total < 4 << 20:
         yield None
         return
-    from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
-    columns = (TextColumn("verifying"), BarColumn(), TextColumn("{task.fields[entries]:,} entries"), TimeRemainingColumn())
+    columns = (
+        TextColumn("verifying"),
+        BarColumn(),
+        TextColumn("{task.fields[entries]:,} entries"),
+        TimeRemainingColumn(),
+    )
     with Bar(*columns, console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("verify", total=total, entries=0)
         yield lambda done, entries: bar.update(task, completed=done, entries=entries)
@@ -265,7 +287,9 @@ def explain(fault: HistoryError) -> None:
         return
     first = report["first_fault"]
     who = f", signed as {first['author']}" if first["author"] else ""
-    out.print(f"  first fault   entry {first['position']} (byte {first['offset']}){who}; {report['sound']} entries before it are sound")
+    out.print(
+        f"  first fault   entry {first['position']} (byte {first['offset']}){who}; {report['sound']} entries before it are sound"
+    )
     for repair in report["repairs"]:
         out.print(f"  explanation   entry {repair['position']} {_KINDS[repair['kind']]}{_proof(repair)}")
     rest = f"{report['fits_after']} later entries fit, {report['misfits_after']} do not"

@@ -14,8 +14,9 @@ from ama2sec import _files, _native
 from ama2sec._native import Draft, Fingerprint, Id, Message, Signed
 from ama2sec.errors import Ama2Error, error
 from ama2sec.identity import Directory, Identity
-from ama2sec.limits import TIME_END
 from ama2sec.identity.identity import addresses, clock_ms
+from ama2sec.limits import TIME_END
+from ama2sec.message import verify
 
 __all__ = ["Conversation"]
 
@@ -33,6 +34,14 @@ class Conversation:
 
     __slots__ = ("_closed", "_directory", "_file", "_identity", "_lock", "_path", "_seq", "_state", "truncated_tail")
 
+    _closed: bool
+    _directory: Directory
+    _file: int
+    _identity: Identity
+    _lock: int
+    _path: Path
+    _seq: tuple[int, int]
+    _state: _native.ConversationState
     truncated_tail: int
     """Bytes of a part-written entry that the last load cut off; 0 if there were none."""
 
@@ -60,9 +69,7 @@ class Conversation:
         return cls._begin(path, identity, directory, _native.transcript_header() + first.to_bytes())
 
     @classmethod
-    def join(
-        cls, path: str | os.PathLike[str], identity: Identity, directory: Directory, data: bytes
-    ) -> Conversation:
+    def join(cls, path: str | os.PathLike[str], identity: Identity, directory: Directory, data: bytes) -> Conversation:
         """Start an own copy in a new file from ``data``, the transcript so far, which is verified first.
 
         Raises what ``verify_conversation`` raises, and nothing is written then.
@@ -73,7 +80,9 @@ class Conversation:
         return cls._begin(path, identity, directory, data)
 
     @classmethod
-    def _begin(cls, path: str | os.PathLike[str], identity: Identity, directory: Directory, data: bytes) -> Conversation:
+    def _begin(
+        cls, path: str | os.PathLike[str], identity: Identity, directory: Directory, data: bytes
+    ) -> Conversation:
         _files.write_whole(path, data, replace=False)
         return cls.load(path, identity, directory)
 
@@ -137,9 +146,7 @@ class Conversation:
 
     # -- speaking and listening ------------------------------------------------------------------------------------
 
-    def send(
-        self, body: bytes, *, to: str | Id | Sequence[str | Id] = (), media_type: str = _MEDIA_TYPE
-    ) -> Signed:
+    def send(self, body: bytes, *, to: str | Id | Sequence[str | Id] = (), media_type: str = _MEDIA_TYPE) -> Signed:
         """Sign ``body`` over everything in the file, append it, sync, and return it; ``to_bytes()`` is what travels.
 
         ``to`` takes names of the directory and ids. Raises ``BodyLimit``, ``NameUnknown``, ``SignerFault``, ``WriteFailed``
@@ -203,7 +210,7 @@ class Conversation:
         while chunk := os.pread(self._file, _CHUNK, position):
             position += len(chunk)
             for entry in reader.feed(chunk):
-                yield _native.verify(entry, self._directory._core, None, None, False)
+                yield verify(entry, self._directory)
 
     def to_bytes(self) -> bytes:
         """The whole transcript, as ``join`` and ``verify_conversation`` take it."""

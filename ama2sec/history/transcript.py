@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 from ama2sec import _files, _native
 from ama2sec._native import Fingerprint
-from ama2sec.errors import FAMILIES, CATALOGUE, Ama2Error, HistoryError, error
+from ama2sec.errors import CATALOGUE, FAMILIES, Ama2Error, HistoryError, error
 from ama2sec.identity import Directory
 
 __all__ = ["ConversationReport", "TranscriptError", "parse_head", "verify_conversation"]

@@ -31,7 +31,9 @@ def write_transcript(
     none). The whole file is in memory until it is written, whole or not at all. Every author's numbers start in an epoch
     of this moment. Returns the head. Raises ``FileExists``, ``WriteFailed``, and what signing raises.
     """
-    listed = None if members is None else [m if isinstance(m, Id) else directory.get(m).public.thumbprint for m in members]
+    listed: list[str | Id] | None = (
+        None if members is None else [m if isinstance(m, Id) else directory.get(m).public.thumbprint for m in members]
+    )
     epoch = clock_ms()
     first = opener.seal(Draft.open(opener.public, None, media_type, [], listed, epoch))
     state = _native.ConversationState(directory._core)

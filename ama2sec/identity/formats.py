@@ -29,7 +29,9 @@ def _read(load: Callable[[bytes, bytes | None], object], data: bytes, passphrase
         raise error("KeyFormatUnsupported", f"an encrypted {what}", "one that is not encrypted") from None
     except (ValueError, UnsupportedAlgorithm):
         if passphrase is not None:
-            raise error("PassphraseWrong", f"the passphrase of a readable {what}", "one that does not open it") from None
+            raise error(
+                "PassphraseWrong", f"the passphrase of a readable {what}", "one that does not open it"
+            ) from None
         raise error("KeyFormatUnsupported", f"a readable {what}", "something else") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise error("KeyFormatUnsupported", "an Ed25519 key", type(key).__name__)

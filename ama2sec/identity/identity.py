@@ -34,6 +34,11 @@ class Identity:
 
     __slots__ = ("_name", "_public", "_purpose", "_signer")
 
+    _name: str
+    _public: PublicKey
+    _purpose: str
+    _signer: SigningKey | Signer
+
     def __init__(self) -> None:
         raise error("ArgumentType", "Identity.generate, .load, .external or .from_...", "Identity()")
 
@@ -99,9 +104,7 @@ class Identity:
         return cls._imported(formats.read_openssh(data, encoded_passphrase(passphrase)), name, purpose)
 
     @classmethod
-    def from_pkcs8(
-        cls, data: bytes, *, name: str, passphrase: str | None = None, purpose: str = "message"
-    ) -> Identity:
+    def from_pkcs8(cls, data: bytes, *, name: str, passphrase: str | None = None, purpose: str = "message") -> Identity:
         """Import a PKCS#8 PEM Ed25519 private key; raises as ``from_openssh``."""
         from ama2sec.identity import formats
 

@@ -11,9 +11,6 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use crate::message::{Context, ExecutionPath};
-
-    #[pymodule_export]
     use crate::errors::error_catalogue;
     #[pymodule_export]
     use crate::history::{
