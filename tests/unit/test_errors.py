@@ -23,7 +23,7 @@ def test_the_spec_has_the_same_catalogue() -> None:
     rows = re.findall(
         r"^\| (\d+) \| `(\w+)` \| (\w+) \| (\w+) \| ([\w.-]+) \| (\w+) \| (.*) \|$",
         (SPEC / "errors.md").read_text(),
-        re.M,
+        re.MULTILINE,
     )
     assert [
         (int(n), name, f, b, c, built == "yes", m) for n, name, f, b, c, built, m in rows
@@ -41,7 +41,7 @@ def test_clauses_of_built_codes_exist() -> None:
     for entry in CATALOGUE.values():
         if entry.built:
             file, section = entry.clause.split(".")[:2]
-            assert re.search(rf"^## {section}\. |^{section}\. ", texts[file], re.M), entry
+            assert re.search(rf"^## {section}\. |^{section}\. ", texts[file], re.MULTILINE), entry
 
 
 @pytest.mark.parametrize("code", CATALOGUE)

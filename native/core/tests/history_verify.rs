@@ -267,7 +267,7 @@ fn batches_say_what_single_verification_says() {
             let expected = code.map(|code| (position as u64, code));
             let item_code = |code| matches!(code, Code::ItemUnknown | Code::ItemNotBuilt | Code::ItemForm);
             match (found, expected) {
-                (Some((at, got)), Some((position, Code::ItemForm))) => assert!(at == position as u64 && item_code(got)),
+                (Some((at, got)), Some((position, Code::ItemForm))) => assert!(at == position && item_code(got)),
                 _ => assert_eq!(found, expected),
             }
         }

@@ -200,10 +200,18 @@ impl<S: NodeStore> ConversationState<S> {
     }
 
     /// For the diagnosis, which goes on with this tree after the verdict has fallen.
-    pub(super) fn into_parts(self) -> (Tree<S>, Option<Hash>, Option<Vec<Addr>>, HashMap<Hash, Option<Seq>>) {
-        let (id, members) = self.open.map_or((None, None), |open| (Some(open.id), open.members));
-        (self.tree, id, members, self.authors)
+    pub(super) fn into_parts(self) -> Parts<S> {
+        let (conversation, members) = self.open.map_or((None, None), |open| (Some(open.id), open.members));
+        Parts { tree: self.tree, conversation, members, authors: self.authors }
     }
+}
+
+/// What the diagnosis takes over from a state.
+pub(super) struct Parts<S> {
+    pub tree: Tree<S>,
+    pub conversation: Option<Hash>,
+    pub members: Option<Vec<Addr>>,
+    pub authors: HashMap<Hash, Option<Seq>>,
 }
 
 /// Step 5. Names are the verifier's own: what an author calls itself is never looked at.

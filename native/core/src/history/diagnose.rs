@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Hash;
 use super::accumulator::Scope;
-use super::conversation::{ConversationState, check_member, check_seq};
+use super::conversation::{ConversationState, Parts, check_member, check_seq};
 use super::head::{Fingerprint, Head};
 use super::nodes::NodeStore;
 use super::repair::{Alternative, Row};
@@ -91,7 +91,7 @@ impl<S: NodeStore> Diagnosis<S> {
     pub fn new(mut state: ConversationState<S>, window: Window, first: FirstFault) -> Result<Self> {
         let head = state.head_at(first.position)?;
         let lag = state.lag();
-        let (tree, conversation, members, authors) = state.into_parts();
+        let Parts { tree, conversation, members, authors } = state.into_parts();
         let anchor = if conversation.is_some() { Anchor::Open } else { Anchor::Unknown };
         let (recent, envelopes) = window.split();
         Ok(Diagnosis {

@@ -288,7 +288,7 @@ impl<S: NodeStore> Diagnosis<S> {
                 return Ok(Some((self.plain(edit), Vec::new())));
             }
         }
-        for (edit, row) in self.from_limbo(signed.n) {
+        for (edit, row) in self.edits_out_of_limbo(signed.n) {
             if self.test(&edit, signed)? {
                 return Ok(Some((Candidate::new(edit, vec![row]), Vec::new())));
             }
@@ -346,7 +346,7 @@ impl<S: NodeStore> Diagnosis<S> {
     }
 
     /// Leaves that were taken out, put back at any place near.
-    fn from_limbo(&self, n: u64) -> Vec<(Edit, Row)> {
+    fn edits_out_of_limbo(&self, n: u64) -> Vec<(Edit, Row)> {
         if self.work.spent > MAX_WORK {
             return Vec::new();
         }
