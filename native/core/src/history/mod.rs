@@ -6,6 +6,7 @@ mod diagnose;
 mod evidence;
 pub mod head;
 pub mod nodes;
+pub mod reader;
 mod repair;
 pub mod report;
 mod salvage;

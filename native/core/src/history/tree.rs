@@ -3,6 +3,7 @@
 use super::Hash;
 use super::accumulator::{BranchTree, CompactRange, Scope, bag};
 use super::nodes::{NodeStore, node_count, node_index};
+use super::reader::{NodeReader, gather};
 use crate::errors::{Code, Error, Result};
 
 /// The leaves of a branch in order, with the roots of all their prefixes in O(log n).
@@ -74,14 +75,7 @@ impl<S: NodeStore> Tree<S> {
 
     fn gather(&mut self, n: u64) -> Result<()> {
         self.check(n)?;
-        self.peaks.clear();
-        let (mut rest, mut end) = (n, 0);
-        while let Some(level) = rest.checked_ilog2() {
-            rest -= 1 << level;
-            end += 1 << level;
-            self.peaks.push(self.store.node(node_index(level, end))?);
-        }
-        Ok(())
+        gather(&mut StoreReader(&mut self.store), 0, n, &mut self.peaks)
     }
 
     fn check(&self, n: u64) -> Result<()> {
@@ -89,5 +83,14 @@ impl<S: NodeStore> Tree<S> {
             return Err(Error::new(Code::Internal, format!("at most {} leaves", self.size()), format!("{n}")));
         }
         Ok(())
+    }
+}
+
+/// The nodes of a tree without forks, where the store is its post-order vector.
+struct StoreReader<'a, S>(&'a mut S);
+
+impl<S: NodeStore> NodeReader for StoreReader<'_, S> {
+    fn node(&mut self, level: u32, end: u64) -> Result<Hash> {
+        self.0.node(node_index(level, end))
     }
 }
