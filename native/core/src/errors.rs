@@ -164,7 +164,7 @@ catalogue! {
     350 ContextStale "history" Peer "admission.2.40" false "The step builds on something that the sender had not seen.";
     351 ApprovalInvalid "workflow" Peer "admission.2.39" false "The approval does not fit its subject.";
     360 PossessionInvalid "authority" Peer "registry.3.6" false "The proof of possession does not verify.";
-    361 KeyEnrolled "authority" Peer "registry.3.6" false "The key has a live enrolment already.";
+    361 KeyEnrolled "authority" Peer "registry.3.6" false "The key was enrolled in this realm before.";
     362 NameEnrolled "authority" Peer "registry.3.6" false "The name has a live enrolment already.";
     363 RotationInvalid "authority" Peer "registry.3.6" false "The new key is not the one committed to.";
     364 RevokeInvalid "authority" Peer "registry.3.6" false "Nothing to revoke, or not by this author.";
@@ -229,6 +229,8 @@ catalogue! {
     516 ReceiptForm "malformed" Peer "record.3" false "Not a receipt.";
     517 EvidenceForm "malformed" Peer "record.5" false "Not an evidence file in the one form that is read here.";
     518 EvidenceInvalid "proof" Peer "record.5" false "The evidence does not prove what it says.";
+    520 LogUnknown "log" Peer "record.6.1" false "The log did not say whether it took the entries.";
+    521 LogConflict "log" Peer "record.6.3" false "Other writers were always first.";
     901 Internal "internal" Us "errors.3" true "A fault of this software; please report it.";
     902 Panic "internal" Us "errors.3" true "The core stopped on a fault of its own; nothing was accepted.";
     903 SelfTestFailed "internal" Us "identity.1.6" true "The signature library accepts what rule S forbids.";
