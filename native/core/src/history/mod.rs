@@ -4,6 +4,7 @@ pub mod accumulator;
 pub mod conversation;
 mod diagnose;
 mod evidence;
+pub mod forest;
 pub mod head;
 pub mod nodes;
 pub mod reader;
