@@ -1,6 +1,6 @@
 """What had been seen: heads, conversations kept as files, and their verification (spec fingerprint)."""
 
-from ama2sec._native import Accumulator, Fingerprint
+from ama2sec._native import Accumulator, Fingerprint, NodeFile
 from ama2sec.history.conversation import Conversation
 from ama2sec.history.transcript import ConversationReport, TranscriptError, parse_head, verify_conversation
 from ama2sec.history.writer import write_transcript
@@ -10,6 +10,7 @@ __all__ = [
     "Conversation",
     "ConversationReport",
     "Fingerprint",
+    "NodeFile",
     "TranscriptError",
     "parse_head",
     "verify_conversation",

@@ -29,5 +29,5 @@ mod _core {
         verify_many,
     };
     #[pymodule_export]
-    use crate::tree::{Accumulator, RealmTree};
+    use crate::tree::{Accumulator, NodeFile, RealmTree};
 }

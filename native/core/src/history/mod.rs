@@ -6,6 +6,7 @@ mod diagnose;
 mod evidence;
 pub mod forest;
 pub mod head;
+pub mod node_file;
 pub mod nodes;
 pub mod reader;
 mod repair;
