@@ -15,7 +15,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ama2sec._native import Accumulator as Accumulator
     from ama2sec._native import Fingerprint as Fingerprint
+    from ama2sec._native import NodeFile as NodeFile
     from ama2sec.errors import Ama2Error as Ama2Error
     from ama2sec.errors import HistoryError as HistoryError
     from ama2sec.history import Conversation as Conversation
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Accumulator": "_native",
     "Ama2Error": "errors",
     "Conversation": "history",
     "ConversationReport": "history",
@@ -46,6 +49,7 @@ _WHERE = {
     "Id": "identity",
     "Identity": "identity",
     "Message": "message",
+    "NodeFile": "_native",
     "PublicKey": "identity",
     "Signed": "message",
     "UnverifiedEnvelope": "message",

@@ -1,6 +1,7 @@
 """The compiled core. A package, so that tools which read Python see one module with these names."""
 
 from ama2sec._native._core import (
+    Accumulator,
     Checked,
     Context,
     ConversationState,
@@ -10,7 +11,9 @@ from ama2sec._native._core import (
     Fingerprint,
     Id,
     Message,
+    NodeFile,
     PublicKey,
+    RealmTree,
     SignatureVerified,
     Signed,
     SigningKey,
@@ -38,6 +41,7 @@ from ama2sec._native._core import (
 )
 
 __all__ = [
+    "Accumulator",
     "Checked",
     "Context",
     "ConversationState",
@@ -47,7 +51,9 @@ __all__ = [
     "Fingerprint",
     "Id",
     "Message",
+    "NodeFile",
     "PublicKey",
+    "RealmTree",
     "SignatureVerified",
     "Signed",
     "SigningKey",
