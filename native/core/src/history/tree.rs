@@ -1,23 +1,42 @@
 //! A history that answers for every older size: the compact range of the newest size, over a store of all nodes.
 
 use super::Hash;
-use super::accumulator::{BranchTree, CompactRange, Scope, bag};
+use super::accumulator::{BranchTree, CompactRange, Scope, TreeHash, bag};
 use super::nodes::{NodeStore, node_count, node_index};
 use super::reader::{NodeReader, gather};
+use super::sha_tree::Rfc6962;
 use crate::errors::{Code, Error, Result};
 
 /// The leaves of a branch in order, with the roots of all their prefixes in O(log n).
 #[derive(Debug)]
-pub struct Tree<S> {
-    range: CompactRange<BranchTree>,
+pub struct Tree<S, T: TreeHash = BranchTree> {
+    range: CompactRange<T>,
     store: S,
     completed: Vec<Hash>,
     peaks: Vec<Hash>,
 }
 
 impl<S: NodeStore> Tree<S> {
-    /// A tree without leaves over an empty store.
+    /// A branch tree without leaves over an empty store.
     pub fn new(store: S) -> Self {
+        Self::empty(store)
+    }
+
+    /// The fingerprint at size `n`.
+    pub fn fingerprint_at(&mut self, scope: &Scope, n: u64) -> Result<Hash> {
+        Ok(self.root_at(n)?.map_or([0; 32], |root| scope.fingerprint(n, &root)))
+    }
+}
+
+impl<S: NodeStore> Tree<S, Rfc6962> {
+    /// A realm tree without leaves over an empty store; its leaves are hashes of records (proofs.7).
+    pub fn of_records(store: S) -> Self {
+        Self::empty(store)
+    }
+}
+
+impl<S: NodeStore, T: TreeHash> Tree<S, T> {
+    fn empty(store: S) -> Self {
         Tree { range: CompactRange::new(), store, completed: Vec::new(), peaks: Vec::new() }
     }
 
@@ -50,16 +69,11 @@ impl<S: NodeStore> Tree<S> {
         }
         // All peaks first, hashes afterwards: the reads do not wait for the hashing.
         self.gather(n)?;
-        Ok(bag::<BranchTree>(&self.peaks))
-    }
-
-    /// The fingerprint at size `n`.
-    pub fn fingerprint_at(&mut self, scope: &Scope, n: u64) -> Result<Hash> {
-        Ok(self.root_at(n)?.map_or([0; 32], |root| scope.fingerprint(n, &root)))
+        Ok(bag::<T>(&self.peaks))
     }
 
     /// The compact range at size `n`: where another continuation of the first n leaves starts.
-    pub fn range_at(&mut self, n: u64) -> Result<CompactRange<BranchTree>> {
+    pub fn range_at(&mut self, n: u64) -> Result<CompactRange<T>> {
         if n == self.size() {
             return Ok(self.range.clone());
         }
@@ -83,6 +97,13 @@ impl<S: NodeStore> Tree<S> {
             return Err(Error::new(Code::Internal, format!("at most {} leaves", self.size()), format!("{n}")));
         }
         Ok(())
+    }
+}
+
+impl<S: NodeStore, T: TreeHash> NodeReader for Tree<S, T> {
+    fn node(&mut self, level: u32, end: u64) -> Result<Hash> {
+        self.check(end)?;
+        StoreReader(&mut self.store).node(level, end)
     }
 }
 
