@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ama2sec._native import Accumulator as Accumulator
     from ama2sec._native import Fingerprint as Fingerprint
     from ama2sec.errors import Ama2Error as Ama2Error
     from ama2sec.errors import HistoryError as HistoryError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Accumulator": "_native",
     "Ama2Error": "errors",
     "Conversation": "history",
     "ConversationReport": "history",

@@ -9,10 +9,10 @@ were meant for you, that they were meant in this protocol, or that they were not
 
 from __future__ import annotations
 
-from ama2sec._native import PublicKey, SignatureVerified, SigningKey, backend, rfc6962_root
+from ama2sec._native import PublicKey, RealmTree, SignatureVerified, SigningKey, backend, rfc6962_root
 from ama2sec.identity.identity import Identity
 
-__all__ = ["SignatureVerified", "backend", "ed25519_sign", "ed25519_verify", "rfc6962_root"]
+__all__ = ["RealmTree", "SignatureVerified", "backend", "ed25519_sign", "ed25519_verify", "rfc6962_root"]
 
 
 def ed25519_verify(public_key: bytes | PublicKey, message: bytes, signature: bytes) -> SignatureVerified:

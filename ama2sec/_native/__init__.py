@@ -1,6 +1,7 @@
 """The compiled core. A package, so that tools which read Python see one module with these names."""
 
 from ama2sec._native._core import (
+    Accumulator,
     Checked,
     Context,
     ConversationState,
@@ -11,6 +12,7 @@ from ama2sec._native._core import (
     Id,
     Message,
     PublicKey,
+    RealmTree,
     SignatureVerified,
     Signed,
     SigningKey,
@@ -38,6 +40,7 @@ from ama2sec._native._core import (
 )
 
 __all__ = [
+    "Accumulator",
     "Checked",
     "Context",
     "ConversationState",
@@ -48,6 +51,7 @@ __all__ = [
     "Id",
     "Message",
     "PublicKey",
+    "RealmTree",
     "SignatureVerified",
     "Signed",
     "SigningKey",

@@ -9,6 +9,7 @@ use ama2sec_core::errors::Code;
 use ama2sec_core::history::Hash;
 use ama2sec_core::history::accumulator::{BranchTree, CompactRange, Scope};
 use ama2sec_core::history::consistency::{Compared, check_consistency, compare_heads, prove_consistency};
+use ama2sec_core::history::forest::View;
 use ama2sec_core::history::head::Fingerprint;
 use ama2sec_core::history::inclusion::{check_inclusion, prove_inclusion};
 use ama2sec_core::history::nodes::MemoryNodes;
@@ -26,7 +27,7 @@ trait History {
     type Head: Trusted;
     type Tree: Twin + ProofTree;
     fn model(&mut self) -> &mut Model<Self::Tree>;
-    fn reader(&mut self) -> &mut dyn NodeReader;
+    fn reader(&mut self) -> View<'_, Self::Tree, MemoryNodes>;
     fn head(&mut self, size: usize) -> Self::Head;
     fn leaf(&self, index: usize) -> <Self::Head as Trusted>::Leaf<'_>;
 }
@@ -42,7 +43,7 @@ fn branch(count: usize, seed: u64) -> Branch {
     let messages = messages(count, seed);
     let ids: Vec<Hash> = messages.iter().map(|message| *message.id()).collect();
     let mut tree = Tree::new(MemoryNodes::default());
-    ids.iter().for_each(|id| tree.append(id).unwrap());
+    tree.extend(&ids).unwrap();
     Branch { messages, model: Model::new(ids), tree, scope: scope() }
 }
 
@@ -52,8 +53,8 @@ impl History for Branch {
     fn model(&mut self) -> &mut Model<BranchTree> {
         &mut self.model
     }
-    fn reader(&mut self) -> &mut dyn NodeReader {
-        &mut self.tree
+    fn reader(&mut self) -> View<'_, BranchTree, MemoryNodes> {
+        self.tree.view()
     }
     fn head(&mut self, size: usize) -> Fingerprint {
         head(&mut self.model, self.scope, size)
@@ -72,8 +73,8 @@ struct Records {
 fn records(count: usize) -> Records {
     let records: Vec<Vec<u8>> = (0..count).map(|i| vec![i as u8; i]).collect();
     let hashes: Vec<Hash> = records.iter().map(|record| rfc6962_leaf(record)).collect();
-    let mut tree = Tree::of_records(MemoryNodes::default());
-    hashes.iter().for_each(|hash| tree.append(hash).unwrap());
+    let mut tree = Tree::new(MemoryNodes::default());
+    tree.extend(&hashes).unwrap();
     Records { records, model: Model::new(hashes), tree }
 }
 
@@ -83,8 +84,8 @@ impl History for Records {
     fn model(&mut self) -> &mut Model<Rfc6962> {
         &mut self.model
     }
-    fn reader(&mut self) -> &mut dyn NodeReader {
-        &mut self.tree
+    fn reader(&mut self) -> View<'_, Rfc6962, MemoryNodes> {
+        self.tree.view()
     }
     fn head(&mut self, size: usize) -> TreeHead {
         TreeHead { size: size as u64, root: self.model.mth(0, size) }
@@ -95,15 +96,15 @@ impl History for Records {
 }
 
 fn inclusion<H: History>(history: &mut H, index: usize, size: usize) -> Vec<u8> {
-    prove_inclusion::<H::Tree, _>(history.reader(), index as u64, size as u64).unwrap()
+    prove_inclusion::<H::Tree, _>(&mut history.reader(), index as u64, size as u64).unwrap()
 }
 
 fn consistency<H: History>(history: &mut H, old: usize, new: usize) -> Vec<u8> {
-    prove_consistency::<H::Tree, _>(history.reader(), old as u64, new as u64).unwrap()
+    prove_consistency::<H::Tree, _>(&mut history.reader(), old as u64, new as u64).unwrap()
 }
 
 fn range<H: History>(history: &mut H, begin: usize, end: usize, size: usize) -> Vec<u8> {
-    prove_range::<H::Tree, _>(history.reader(), begin as u64, end as u64, size as u64).unwrap()
+    prove_range::<H::Tree, _>(&mut history.reader(), begin as u64, end as u64, size as u64).unwrap()
 }
 
 fn leaves<H: History>(history: &H, begin: usize, end: usize) -> Vec<<H::Head as Trusted>::Leaf<'_>> {
@@ -415,7 +416,7 @@ fn another_type_or_tree_is_another_claim() {
             prove_range::<BranchTree, _>(history, 3, 4, 9).unwrap(),
         ]
     };
-    let proofs = all(history.reader());
+    let proofs = all(&mut history.reader());
     for (which, proof) in proofs.iter().enumerate() {
         let codes = [
             check_inclusion(&head, history.leaf(3), proof).err(),

@@ -4,6 +4,7 @@ mod errors;
 mod history;
 mod identity;
 mod message;
+mod tree;
 
 use pyo3::prelude::*;
 
@@ -27,4 +28,6 @@ mod _core {
         Context, Draft, ExecutionPath, Message, Signed, UnverifiedEnvelope, check_cbor, make, parse, verify,
         verify_many,
     };
+    #[pymodule_export]
+    use crate::tree::{Accumulator, RealmTree};
 }

@@ -130,7 +130,8 @@ impl<S: NodeStore> ConversationState<S> {
         self.tree.leaf(index)
     }
 
-    pub fn store(&self) -> &S {
+    /// Where the nodes of its tree are kept.
+    pub fn store(&self) -> Result<&S> {
         self.tree.store()
     }
 

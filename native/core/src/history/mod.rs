@@ -6,6 +6,7 @@ pub mod consistency;
 pub mod conversation;
 mod diagnose;
 mod evidence;
+pub mod forest;
 pub mod head;
 pub mod inclusion;
 pub mod nodes;
