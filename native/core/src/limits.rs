@@ -36,3 +36,7 @@ pub const WINDOW: usize = 4096;
 pub const MAX_DIRECTORY: usize = 1 << 20;
 /// A transcript item: an entry with the largest body and its framing.
 pub const MAX_ITEM: usize = MAX_ENVELOPE + MAX_BODY + 128;
+/// A proof (proofs.1.3).
+pub const MAX_PROOF: usize = 256 * 1024;
+/// Hops of an ancestry proof (proofs.4.2).
+pub const MAX_HOPS: u8 = 32;

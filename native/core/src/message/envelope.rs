@@ -86,14 +86,7 @@ impl UnverifiedEnvelope {
         if signature.len() != 64 {
             return fault(Code::SignatureLength, "a signature of 64 bytes", format!("{} bytes", signature.len()));
         }
-        check_item(parts.payload, false)?;
-        let claims = parse_claims(parts.payload, &kid)?;
-        // Step 9: one value, one encoding. What differs here is a fault of ours, and nothing is accepted.
-        let again = claims.encode();
-        if again != parts.payload || header_bytes(&kid) != parts.protected {
-            return fault(Code::Internal, "the bytes that these claims encode to", "other bytes");
-        }
-        let signed = sig_structure(parts.protected, parts.payload);
+        let (claims, signed) = read_payload(parts.protected, parts.payload, &kid)?;
         Ok(UnverifiedEnvelope { bytes: data.into(), signature, id: message_id(&signed), signed, kid, claims })
     }
 
@@ -153,6 +146,23 @@ impl UnverifiedEnvelope {
         }
         Ok(VerifiedEnvelope { bytes: self.bytes, id: self.id, claims: self.claims, sender, body })
     }
+}
+
+/// Steps 7 and 9: the claims, and the bytes that are signed over them.
+fn read_payload(protected: &[u8], payload: &[u8], kid: &Id) -> Result<(Claims, Vec<u8>)> {
+    check_item(payload, false)?;
+    let claims = parse_claims(payload, kid)?;
+    // Step 9: one value, one encoding. What differs here is a fault of ours, and nothing is accepted.
+    if claims.encode() != payload || header_bytes(kid) != protected {
+        return fault(Code::Internal, "the bytes that these claims encode to", "other bytes");
+    }
+    Ok((claims, sig_structure(protected, payload)))
+}
+
+/// A message without its signature, as an ancestry proof carries it: its claims and its id (proofs.4.2).
+pub(crate) fn read_message(kid: &Id, payload: &[u8]) -> Result<(Claims, Id)> {
+    let (claims, signed) = read_payload(&header_bytes(kid), payload, kid)?;
+    Ok((claims, message_id(&signed)))
 }
 
 /// Say whose key it was; the key alone says nothing to a person.
