@@ -1,7 +1,7 @@
 //! From bytes to what the kinds of a realm say: the forms of dag.2 and registry.2, in the order of envelope.5.5.
 
-use super::act::{Act, EnrolPart, GenesisPart, GrantPart, Policy, Proposal, RegistryPart, RootPart, StepPattern};
 use super::act::own_label;
+use super::act::{Act, EnrolPart, GenesisPart, GrantPart, Policy, Proposal, RegistryPart, RootPart, StepPattern};
 use super::claims::Kind;
 use super::codec::Head;
 use super::value::{Value, Values, broken, value_of};

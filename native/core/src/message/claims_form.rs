@@ -237,4 +237,3 @@ fn read_open(values: &Values<'_>) -> Result<OpenPart> {
     let required = workflow.bool()?;
     Ok(OpenPart { members, required, definition: workflow.or_null(Value::name)? })
 }
-

@@ -1,7 +1,7 @@
 //! Writing: claims that are right by construction, then a signature (envelope.4, envelope.7).
 
-use super::body::{BodyPart, commitment};
 use super::agree::agree;
+use super::body::{BodyPart, commitment};
 use super::claims::{Addr, BodyClaim, Claims, Context, Id, Kind, OpenPart, Seq, ZERO};
 use super::claims_form::{check_media_type, check_size, parse_claims};
 use super::envelope::{encode_envelope, header_of, sig_structure};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::body::BodyPart;
-use super::entry::parse_message;
 use super::claims::ZERO;
+use super::entry::parse_message;
 use super::envelope::{AuthenticEnvelope, Keys, UnverifiedEnvelope, VerifiedEnvelope, name_key};
 use crate::errors::Result;
 use crate::identity::{Directory, Enrolled, in_parallel, verify_batch};

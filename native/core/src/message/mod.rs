@@ -23,9 +23,7 @@ pub use act::{
 };
 pub(crate) use act::{write_optional_uint, write_reach};
 pub use body::{Body, BodyPart, commitment};
-pub use claims::{
-    Addr, BodyClaim, Claims, Context, Id, Kind, Merge, OpenPart, Output, Seq, Typ, WorkflowState, ZERO,
-};
+pub use claims::{Addr, BodyClaim, Claims, Context, Id, Kind, Merge, OpenPart, Output, Seq, Typ, WorkflowState, ZERO};
 pub(crate) use claims::{write_addrs, write_optional_id};
 pub use draft::{Draft, MessageParts, OpenParts};
 pub(crate) use draft::{body_claim, sorted};
