@@ -82,7 +82,7 @@ fn read_root(value: &mut Value<'_>) -> Result<RootPart> {
     })
 }
 
-pub(super) fn read_policy(value: &mut Value<'_>) -> Result<Policy> {
+pub(crate) fn read_policy(value: &mut Value<'_>) -> Result<Policy> {
     const EXPECTED: &str = "a policy: a map of the keys 1 to 7";
     if value.cursor.head() != Some(Head::Map(7)) {
         return Err(value.wrong_type(EXPECTED));
@@ -101,7 +101,7 @@ fn read_key(value: &mut Value<'_>, label: u64, expected: &'static str) -> Result
     if value.cursor.uint() == Some(label) { Ok(()) } else { Err(value.wrong_type(expected)) }
 }
 
-fn read_proposal(value: &mut Value<'_>, kind: Kind) -> Result<Proposal> {
+pub(crate) fn read_proposal(value: &mut Value<'_>, kind: Kind) -> Result<Proposal> {
     match kind {
         Kind::Enrol => read_enrol(value).map(|part| Proposal::Enrol(Box::new(part))),
         Kind::Revoke => {

@@ -160,7 +160,7 @@ pub struct WorkflowState {
 }
 
 /// An author's own counter in a conversation: epoch in ms, then counter. Ordered epoch first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq {
     pub epoch: u64,
     pub counter: u32,

@@ -22,6 +22,7 @@ pub use act::{
     Act, EnrolPart, GenesisPart, GrantPart, KeyBytes, Policy, Proposal, RegistryPart, RootPart, StepPattern,
 };
 pub(crate) use act::{write_optional_uint, write_reach};
+pub(crate) use act_form::{read_policy, read_proposal as read_proposal_claim};
 pub use body::{Body, BodyPart, commitment};
 pub use claims::{Addr, BodyClaim, Claims, Context, Id, Kind, Merge, OpenPart, Output, Seq, Typ, WorkflowState, ZERO};
 pub(crate) use claims::{write_addrs, write_optional_id};
@@ -36,5 +37,6 @@ pub use envelope::{
 pub use hash::{Purpose as HashPurpose, fingerprint, keyed, message_id, node};
 pub use many::{Incoming, authenticate_many, verify_many};
 pub use offer::{Offer, next_key_digest};
+pub(crate) use value::Value;
 pub use view::{claims_from_json, claims_to_json, typ_of_json};
 pub use write::Writer;

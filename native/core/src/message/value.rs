@@ -49,7 +49,7 @@ pub(super) type Values<'a> = [Option<&'a [u8]>; LABELS.len()];
 
 pub(super) fn value_of<'a>(values: &Values<'a>, label: usize) -> Result<Value<'a>> {
     let bytes = values.get(label).copied().flatten().ok_or_else(broken)?;
-    Ok(Value { cursor: Cursor::new(bytes), label: label_name(label) })
+    Ok(Value::new(bytes, label_name(label)))
 }
 
 /// The codec has accepted these bytes, and now they do not read: a fault of ours, never a verdict.
@@ -57,12 +57,17 @@ pub(super) fn broken() -> Error {
     Error::new(Code::Internal, "claims that read as the codec checked them", "other bytes")
 }
 
-pub(super) struct Value<'a> {
+pub(crate) struct Value<'a> {
     pub cursor: Cursor<'a>,
     pub label: &'static str,
 }
 
 impl<'a> Value<'a> {
+    /// Bytes that have passed the codec.
+    pub fn new(bytes: &'a [u8], label: &'static str) -> Self {
+        Value { cursor: Cursor::new(bytes), label }
+    }
+
     pub fn fault(
         &self,
         code: Code,

@@ -18,7 +18,7 @@ pub type Number = u32;
 pub struct MergeLeaf {
     pub index: u64,
     pub heads: Vec<(Id, u64)>,
-    map: Sizes,
+    pub(super) map: Sizes,
 }
 
 /// One branch.
@@ -35,7 +35,7 @@ pub struct Branch {
     /// The merges among the leaves that it owns, ascending by index.
     pub merges: Vec<MergeLeaf>,
     /// What was merged below its base.
-    start: Sizes,
+    pub(super) start: Sizes,
     depth: u32,
     /// A branch further up in the lineage, at a distance that makes searches logarithmic.
     jump: Number,
@@ -54,6 +54,19 @@ pub struct Branches {
     trees: RefCell<Forest<BranchTree, MemoryNodes>>,
 }
 
+/// A branch as a digest and its leaves give it.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub id: Id,
+    pub parent: Option<Id>,
+    pub base: u64,
+    /// The leaves that it owns.
+    pub leaves: Vec<Id>,
+    pub closed: bool,
+    pub opener: Id,
+    pub merges: Vec<(u64, Vec<(Id, u64)>)>,
+}
+
 /// A prefix of a branch: what an entry's context names.
 #[derive(Clone, Copy, Debug)]
 pub struct Prefix {
@@ -66,6 +79,13 @@ pub struct Prefix {
 pub struct Ancestors {
     prefix: Prefix,
     merged: Sizes,
+}
+
+impl Ancestors {
+    /// What was merged, without the prefix.
+    pub(super) fn into_merged(self) -> Sizes {
+        self.merged
+    }
 }
 
 fn lost() -> Error {
@@ -94,6 +114,14 @@ impl Branches {
         Ok(Branches { realm, conversation, all: vec![first], numbers, live: 1, trees: RefCell::new(trees) })
     }
 
+    /// Appends the leaves of a branch that is put together again, without merges.
+    pub(super) fn extend(&mut self, number: Number, leaves: &[Id]) -> Result<()> {
+        let place = self.get(number)?.place;
+        let size = self.trees.get_mut().extend(place, leaves)?;
+        self.get_mut(number)?.size = size;
+        Ok(())
+    }
+
     pub fn number(&self, id: &Id) -> Option<Number> {
         self.numbers.get(id).copied()
     }
@@ -111,7 +139,7 @@ impl Branches {
         self.live
     }
 
-    fn get_mut(&mut self, number: Number) -> Result<&mut Branch> {
+    pub(super) fn get_mut(&mut self, number: Number) -> Result<&mut Branch> {
         self.all.get_mut(number as usize).ok_or_else(lost)
     }
 

@@ -74,6 +74,20 @@ impl Conversation {
         })
     }
 
+    /// A conversation that is put together again.
+    pub(super) fn restored(
+        id: Id,
+        open: OpenPart,
+        (closed, records): (bool, u64),
+        branches: Branches,
+        grants: Vec<(Id, Grant)>,
+        seqs: HashMap<Id, Seq>,
+    ) -> Conversation {
+        let granted_keys = grants.iter().map(|(_, grant)| *grant.signer.key.as_bytes()).collect();
+        let grants = grants.into_iter().collect();
+        Conversation { id, open, closed, records, branches, grants, granted_keys, seqs }
+    }
+
     pub fn id(&self) -> &Id {
         &self.id
     }

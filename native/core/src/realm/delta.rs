@@ -5,7 +5,7 @@ use super::record::Home;
 use super::registry::Change;
 use crate::errors::Error;
 use crate::identity::EnrolledKey;
-use crate::message::{GenesisPart, Id, OpenPart, Seq};
+use crate::message::{GenesisPart, Id, OpenPart, Proposal, Seq};
 
 /// The verdict of `admit`: a value that only it makes.
 #[derive(Clone, Debug)]
@@ -69,14 +69,39 @@ impl Delta {
         self.home
     }
 
-    /// The message whose body is to be forgotten, if this entry brings its erasure into force.
-    pub fn erases(&self) -> Option<&Id> {
+    fn in_force(&self) -> Option<&Proposal> {
         match &self.effect {
-            Effect::Registry(Change::Effect { proposal, .. }) => match proposal.as_ref() {
-                crate::message::Proposal::Erase { message, .. } => Some(message),
-                _ => None,
-            },
+            Effect::Registry(Change::Effect { proposal, .. }) => Some(proposal),
             _ => None,
         }
+    }
+
+    /// The message whose body is to be forgotten, if this entry brings its erasure into force.
+    pub fn erases(&self) -> Option<&Id> {
+        match self.in_force() {
+            Some(Proposal::Erase { message, .. }) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The agent that this entry revokes.
+    pub fn revokes(&self) -> Option<&Id> {
+        match self.in_force() {
+            Some(Proposal::Revoke { agent, .. }) => Some(agent),
+            _ => None,
+        }
+    }
+
+    /// The agent whose key this entry replaces.
+    pub fn rotates(&self) -> Option<&Id> {
+        match self.in_force() {
+            Some(Proposal::Enrol(part)) => part.replaces.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether this entry makes a realm with this sequencer.
+    pub fn founds(&self, sequencer: &EnrolledKey) -> bool {
+        matches!(&self.effect, Effect::Found(genesis, _) if genesis.sequencer.1 == *sequencer.as_bytes())
     }
 }

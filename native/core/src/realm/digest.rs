@@ -142,7 +142,7 @@ impl Registry {
     fn write_proposals(&self, out: &mut Writer) {
         out.array(self.proposals.len());
         for open in self.proposals() {
-            out.array(5).bytes(&open.id).uint(open.leaf).uint(open.proposal.kind() as u64);
+            out.array(6).bytes(&open.id).uint(open.leaf).bytes(&open.author).uint(open.proposal.kind() as u64);
             match &open.proposal {
                 Proposal::Define { name, replaces, document } => {
                     out.array(3).text(name.as_str());
