@@ -182,6 +182,17 @@ impl Accumulator {
 #[pyclass(frozen, module = "ama2sec.hazmat")]
 pub struct RealmTree(Mutex<Tree<Nodes, Rfc6962>>);
 
+impl RealmTree {
+    /// A call on the tree, outside the interpreter lock.
+    pub fn with<R: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&mut Tree<Nodes, Rfc6962>) -> Result<R> + Send,
+    ) -> PyResult<R> {
+        guard_detached(py, || locked(&self.0, call))
+    }
+}
+
 #[pymethods]
 impl RealmTree {
     #[new]

@@ -12,6 +12,7 @@ pub mod inclusion;
 pub mod nodes;
 pub mod path;
 pub mod proof;
+pub mod proof_view;
 pub mod range;
 pub mod reader;
 mod repair;
