@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ama2sec._native import Accumulator as Accumulator
     from ama2sec._native import Fingerprint as Fingerprint
+    from ama2sec._native import NodeFile as NodeFile
     from ama2sec.errors import Ama2Error as Ama2Error
     from ama2sec.errors import HistoryError as HistoryError
     from ama2sec.history import Ancestor as Ancestor
@@ -68,6 +69,7 @@ _WHERE = {
     "Identity": "identity",
     "Included": "history",
     "Message": "message",
+    "NodeFile": "_native",
     "PublicKey": "identity",
     "RangeIncluded": "history",
     "Signed": "message",

@@ -1,6 +1,6 @@
 """What had been seen: heads, conversations kept as files, and their verification (spec fingerprint)."""
 
-from ama2sec._native import Accumulator, Fingerprint
+from ama2sec._native import Accumulator, Fingerprint, NodeFile
 from ama2sec.history.conversation import Conversation
 from ama2sec.history.proofs import (
     Ancestor,
@@ -33,6 +33,7 @@ __all__ = [
     "Hop",
     "Included",
     "RangeIncluded",
+    "NodeFile",
     "TranscriptError",
     "Unchanged",
     "check_ancestry",

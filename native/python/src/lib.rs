@@ -43,5 +43,5 @@ mod _core {
         rfc6962_prove_inclusion,
     };
     #[pymodule_export]
-    use crate::tree::{Accumulator, RealmTree};
+    use crate::tree::{Accumulator, NodeFile, RealmTree};
 }

@@ -9,6 +9,7 @@ mod evidence;
 pub mod forest;
 pub mod head;
 pub mod inclusion;
+pub mod node_file;
 pub mod nodes;
 pub mod path;
 pub mod proof;
