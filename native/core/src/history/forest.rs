@@ -17,7 +17,7 @@ use crate::errors::{Code, Error, Result};
 pub struct Branch(u32);
 
 /// Leaves whose nodes are written to the store in one piece.
-const PIECE: usize = 1024;
+const PIECE: usize = 256;
 
 #[derive(Debug)]
 struct Own<S> {
@@ -36,14 +36,12 @@ struct Own<S> {
 #[derive(Debug)]
 pub struct Forest<T, S> {
     branches: Vec<Own<S>>,
-    left: Vec<Hash>,
-    completed: Vec<Hash>,
     tree: PhantomData<fn() -> T>,
 }
 
 impl<T, S> Default for Forest<T, S> {
     fn default() -> Self {
-        Forest { branches: Vec::new(), left: Vec::new(), completed: Vec::new(), tree: PhantomData }
+        Forest { branches: Vec::new(), tree: PhantomData }
     }
 }
 
@@ -51,7 +49,7 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
     /// A forest of one branch without leaves.
     pub fn with_branch(nodes: S) -> (Self, Branch) {
         let first = Own { base: 0, size: 0, parent: 0, jump: 0, depth: 0, nodes };
-        (Forest { branches: vec![first], ..Forest::default() }, Branch(0))
+        (Forest { branches: vec![first], tree: PhantomData }, Branch(0))
     }
 
     /// A new history: the first branch of a conversation, over an empty store.
@@ -83,15 +81,12 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
         let index = self.size(branch)?;
         check_size(index.saturating_add(1))?;
         // All reads before the first hash, so that none waits for a hash.
-        self.left.clear();
-        for level in 0..index.trailing_ones() {
-            let node = self.read(branch.0, level, index >> level << level)?;
-            self.left.push(node);
-        }
-        self.completed.clear();
-        let completed = &mut self.completed;
-        complete::<T>(leaf, self.left.iter().copied(), |node| completed.push(*node));
-        self.write(branch)?;
+        let levels = 0..index.trailing_ones();
+        let left =
+            levels.map(|level| self.read(branch.0, level, index >> level << level)).collect::<Result<Vec<_>>>()?;
+        let mut completed = Vec::with_capacity(left.len() + 1);
+        complete::<T>(leaf, left.into_iter(), |node| completed.push(*node));
+        self.write(branch, &completed)?;
         self.own_mut(branch.0)?.size = index + 1;
         Ok(index)
     }
@@ -101,11 +96,11 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
         let before = self.size(branch)?;
         check_size(before.saturating_add(leaves.len() as u64))?;
         let mut range = self.range(branch, before)?;
+        let mut completed = Vec::new();
         for piece in leaves.chunks(PIECE) {
-            self.completed.clear();
-            let completed = &mut self.completed;
+            completed.clear();
             piece.iter().try_for_each(|leaf| range.append_with(leaf, |node| completed.push(*node)))?;
-            self.write(branch)?;
+            self.write(branch, &completed)?;
         }
         self.own_mut(branch.0)?.size = range.size();
         Ok(range.size())
@@ -137,18 +132,12 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 
     /// The compact range at size `n`, older or not.
     pub fn range(&mut self, branch: Branch, n: u64) -> Result<CompactRange<T>> {
-        let mut peaks = Vec::with_capacity(n.count_ones() as usize);
-        self.peaks(branch, n, &mut peaks)?;
-        CompactRange::from_peaks(n, peaks)
+        CompactRange::from_peaks(n, self.peaks(branch, n)?)
     }
 
     /// The root at size `n`, older or not; none at 0.
     pub fn root(&mut self, branch: Branch, n: u64) -> Result<Option<Hash>> {
-        let mut peaks = std::mem::take(&mut self.left);
-        let gathered = self.peaks(branch, n, &mut peaks);
-        let root = bag::<T>(&peaks);
-        self.left = peaks;
-        gathered.map(|()| root)
+        Ok(bag::<T>(&self.peaks(branch, n)?))
     }
 
     /// What the fingerprint at size `n` > 0 is bound to: the branch that owns leaf n-1, whichever was asked (fingerprint.9.3).
@@ -205,9 +194,8 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 
     /// Bytes of memory behind the branches, counted by capacity; `of` counts what a store holds beyond itself.
     pub fn resident(&self, of: impl Fn(&S) -> usize) -> usize {
-        let scratch = (self.left.capacity() + self.completed.capacity()) * size_of::<Hash>();
         let table = self.branches.capacity() * size_of::<Own<S>>();
-        self.branches.iter().fold(table + scratch, |sum, own| sum + of(&own.nodes))
+        self.branches.iter().fold(table, |sum, own| sum + of(&own.nodes))
     }
 
     /// The store of a branch's own nodes.
@@ -215,15 +203,17 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
         Ok(&self.own(branch.0)?.nodes)
     }
 
-    fn peaks(&mut self, branch: Branch, n: u64, peaks: &mut Vec<Hash>) -> Result<()> {
+    fn peaks(&mut self, branch: Branch, n: u64) -> Result<Vec<Hash>> {
         self.check(branch, n)?;
-        gather(&mut self.view(branch), 0, n, peaks)
+        let mut peaks = Vec::with_capacity(n.count_ones() as usize);
+        gather(&mut self.view(branch), 0, n, &mut peaks)?;
+        Ok(peaks)
     }
 
-    /// Appends what was completed to the branch's nodes; after a failure they are as they were before the call that failed.
-    fn write(&mut self, branch: Branch) -> Result<()> {
+    /// Appends nodes to the branch's own; after a failure they are as many as its leaves have.
+    fn write(&mut self, branch: Branch, completed: &[Hash]) -> Result<()> {
         let Some(own) = self.branches.get_mut(branch.0 as usize) else { return Err(foreign()) };
-        own.nodes.append(&self.completed).inspect_err(|_| {
+        own.nodes.append(completed).inspect_err(|_| {
             // Places beyond the size are never read, and are written again: if this fails too, nothing is lost.
             let _ = own.nodes.truncate(node_count(own.size).saturating_sub(node_count(own.base)));
         })
