@@ -1,0 +1,1 @@
+"""Properties: random runs against plain models."""
