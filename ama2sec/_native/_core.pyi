@@ -9,38 +9,67 @@ from ama2sec.identity import Directory
 
 __all__ = [
     "Accumulator",
+    "Ancestor",
     "Checked",
     "Context",
     "ConversationState",
     "CoreDirectory",
     "Draft",
     "ExecutionPath",
+    "Extended",
     "Fingerprint",
     "Id",
+    "Included",
     "Message",
     "NodeFile",
     "PublicKey",
+    "RangeIncluded",
     "RealmTree",
+    "RecordIncluded",
+    "RecordRangeIncluded",
+    "Rfc6962Extended",
+    "Rfc6962Included",
     "SignatureVerified",
     "Signed",
     "SigningKey",
     "TranscriptReader",
     "TranscriptVerifier",
+    "Unchanged",
     "UnverifiedEnvelope",
     "Verified",
     "backend",
     "branch_fingerprints",
+    "check_ancestry",
     "check_cbor",
+    "check_consistency",
+    "check_inclusion",
     "check_name",
     "check_purpose",
+    "check_range",
+    "check_record_consistency",
+    "check_record_inclusion",
+    "check_record_range",
+    "compare_heads",
     "draft_message",
     "ed25519_verify",
     "error_catalogue",
+    "inspect_proof",
     "keyfile_decode",
     "keyfile_encode",
     "make",
     "parse",
     "parse_head",
+    "prove_ancestry",
+    "prove_consistency",
+    "prove_inclusion",
+    "prove_range",
+    "prove_record_consistency",
+    "prove_record_inclusion",
+    "prove_record_range",
+    "rfc6962_check_consistency",
+    "rfc6962_check_inclusion",
+    "rfc6962_prove_consistency",
+    "rfc6962_prove_inclusion",
     "rfc6962_root",
     "transcript_header",
     "verify",
@@ -362,3 +391,121 @@ def draft_message(
 ) -> Draft: ...
 def branch_fingerprints(realm: Id, conversation: Id, branch: Id, ids: list[bytes]) -> list[bytes]: ...
 def rfc6962_root(leaves: list[bytes], *, hashed: bool = False) -> bytes: ...
+
+# proofs
+
+@final
+class Included:
+    @property
+    def id(self) -> Id: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def fingerprint(self) -> Fingerprint: ...
+
+@final
+class RangeIncluded:
+    @property
+    def begin(self) -> int: ...
+    @property
+    def ids(self) -> list[Id]: ...
+    @property
+    def fingerprint(self) -> Fingerprint: ...
+    @property
+    def peaks(self) -> list[bytes] | None: ...
+    def __len__(self) -> int: ...
+
+@final
+class Extended:
+    @property
+    def old(self) -> Fingerprint: ...
+    @property
+    def new(self) -> Fingerprint: ...
+
+@final
+class Unchanged:
+    @property
+    def fingerprint(self) -> Fingerprint: ...
+
+@final
+class Ancestor:
+    @property
+    def id(self) -> Id: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def fingerprint(self) -> Fingerprint: ...
+    @property
+    def found(self) -> Fingerprint: ...
+    @property
+    def via(self) -> list[Id]: ...
+
+_Envelope = bytes | Message | Signed | UnverifiedEnvelope
+
+def prove_inclusion(accumulator: Accumulator, index: int, size: int | None = None) -> bytes: ...
+def check_inclusion(fingerprint: Fingerprint, envelope: _Envelope, proof: bytes) -> Included: ...
+def prove_consistency(accumulator: Accumulator, old_size: int, new_size: int | None = None) -> bytes: ...
+def check_consistency(old: Fingerprint, new: Fingerprint, proof: bytes) -> Extended: ...
+def compare_heads(old: Fingerprint, new: Fingerprint, proof: bytes | None = None) -> Unchanged | Extended: ...
+def prove_range(accumulator: Accumulator, begin: int, end: int, size: int | None = None) -> bytes: ...
+def check_range(fingerprint: Fingerprint, envelopes: list[_Envelope], proof: bytes) -> RangeIncluded: ...
+def prove_ancestry(
+    accumulator: Accumulator, index: int, size: int | None, via: list[tuple[int, _Envelope, Accumulator, int]]
+) -> bytes: ...
+def check_ancestry(fingerprint: Fingerprint, envelope: _Envelope, proof: bytes) -> Ancestor: ...
+def inspect_proof(data: bytes) -> dict[str, Any]: ...
+
+# the SHA-256 tree
+
+@final
+class Rfc6962Included:
+    @property
+    def leaf_hash(self) -> bytes: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def head(self) -> tuple[int, bytes]: ...
+
+@final
+class Rfc6962Extended:
+    @property
+    def old(self) -> tuple[int, bytes]: ...
+    @property
+    def new(self) -> tuple[int, bytes]: ...
+
+@final
+class RecordIncluded:
+    @property
+    def leaf_hash(self) -> bytes: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def head(self) -> tuple[int, bytes]: ...
+
+@final
+class RecordRangeIncluded:
+    @property
+    def begin(self) -> int: ...
+    @property
+    def leaf_hashes(self) -> list[bytes]: ...
+    @property
+    def head(self) -> tuple[int, bytes]: ...
+    @property
+    def peaks(self) -> list[bytes] | None: ...
+
+def rfc6962_check_inclusion(
+    leaf_hash: bytes, index: int, size: int, proof: list[bytes], root: bytes
+) -> Rfc6962Included: ...
+def rfc6962_check_consistency(
+    old_size: int, new_size: int, proof: list[bytes], old_root: bytes, new_root: bytes
+) -> Rfc6962Extended: ...
+def rfc6962_prove_inclusion(tree: RealmTree, index: int, size: int | None = None) -> list[bytes]: ...
+def rfc6962_prove_consistency(tree: RealmTree, old_size: int, new_size: int | None = None) -> list[bytes]: ...
+def prove_record_inclusion(tree: RealmTree, index: int, size: int | None = None) -> bytes: ...
+def prove_record_consistency(tree: RealmTree, old_size: int, new_size: int | None = None) -> bytes: ...
+def prove_record_range(tree: RealmTree, begin: int, end: int, size: int | None = None) -> bytes: ...
+def check_record_inclusion(size: int, root: bytes, record: bytes, proof: bytes) -> RecordIncluded: ...
+def check_record_consistency(
+    old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: bytes
+) -> Rfc6962Extended: ...
+def check_record_range(size: int, root: bytes, records: list[bytes], proof: bytes) -> RecordRangeIncluded: ...

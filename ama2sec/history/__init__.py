@@ -2,17 +2,51 @@
 
 from ama2sec._native import Accumulator, Fingerprint, NodeFile
 from ama2sec.history.conversation import Conversation
+from ama2sec.history.proofs import (
+    Ancestor,
+    Extended,
+    Hop,
+    Included,
+    RangeIncluded,
+    Unchanged,
+    check_ancestry,
+    check_consistency,
+    check_inclusion,
+    check_range,
+    compare_heads,
+    inspect_proof,
+    prove_ancestry,
+    prove_consistency,
+    prove_inclusion,
+    prove_range,
+)
 from ama2sec.history.transcript import ConversationReport, TranscriptError, parse_head, verify_conversation
 from ama2sec.history.writer import write_transcript
 
 __all__ = [
     "Accumulator",
+    "Ancestor",
     "Conversation",
     "ConversationReport",
+    "Extended",
     "Fingerprint",
+    "Hop",
+    "Included",
     "NodeFile",
+    "RangeIncluded",
     "TranscriptError",
+    "Unchanged",
+    "check_ancestry",
+    "check_consistency",
+    "check_inclusion",
+    "check_range",
+    "compare_heads",
+    "inspect_proof",
     "parse_head",
+    "prove_ancestry",
+    "prove_consistency",
+    "prove_inclusion",
+    "prove_range",
     "verify_conversation",
     "write_transcript",
 ]

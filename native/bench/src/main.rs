@@ -1,6 +1,7 @@
 //! A whole envelope in bulk (parse, verify, fingerprint) against a bare loop of `ed25519_dalek`'s `verify` over the same bytes,
 //! in the same process, one thread, in turn. Prints ratios; asserts nothing.
 
+mod proofs;
 mod trees;
 
 use std::time::Instant;
@@ -23,8 +24,12 @@ struct Signed {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked.first().is_some_and(|first| first == "proofs") {
+        return proofs::run(asked.get(1).is_some_and(|second| second == "--check"));
+    }
     if asked.first().is_none_or(|first| first == "--big") {
         signatures()?;
+        proofs::run(false)?;
     }
     trees::run(&asked)
 }

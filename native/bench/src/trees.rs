@@ -1,6 +1,7 @@
 //! Trees against a bare loop of the same hashes, in one process, one thread, in turn, in CPU time; many branches at random; memory.
 //!
-//!     bench [--big]              signatures and trees
+//!     bench [--big]              signatures, proofs and trees
+//!     bench proofs [--check]     proofs alone; `--check`: the microseconds of one check, for the other benchmarks
 //!     bench trees [--big]        trees alone; `--big`: 10 M leaves, 10 messages in each of 1 M branches
 //!     bench memory KIND COUNT    what one kind of store holds, in a process of its own (the others call it)
 
@@ -52,6 +53,7 @@ pub fn run(asked: &[String]) -> Outcome<()> {
     println!("1 M branches, {each} messages in each, at random: an append, the root and the fingerprint");
     independent(each)?.print("independent branches", rate, 0.7);
     forks(each)?.print("forks off a parent of 1 M leaves", rate, 0.35);
+    chain()?;
     println!("memory, by capacity and as the process sees it (RSS)");
     in_own_process("memory", MILLION)?;
     in_own_process("file", if big { MILLION } else { MILLION / 10 })?;
@@ -193,6 +195,24 @@ fn forks(each: u64) -> Outcome<Many> {
     at_random(&mut forest, &branches, each)
 }
 
+/// A fork of a fork of a fork: finding the owner of a node takes a logarithmic number of steps.
+fn chain() -> Outcome<()> {
+    const DEEP: u64 = 10_000;
+    let (mut forest, mut branch) = Forest::<BranchTree, _>::with_branch(MemoryNodes::default());
+    for size in 1..=DEEP {
+        forest.append(branch, &leaf(size))?;
+        branch = forest.fork(branch, size, MemoryNodes::default())?;
+    }
+    let mut random = Random(3);
+    let start = cpu();
+    for _ in 0..SLICE {
+        black_box(forest.leaf(branch, random.below(DEEP))?);
+    }
+    let each = (cpu() - start).as_nanos() as f64 / SLICE as f64;
+    println!("  a leaf at random through a chain of {DEEP} forks: {each:.0} ns");
+    Ok(())
+}
+
 fn at_random(forest: &mut Forest<BranchTree, MemoryNodes>, branches: &[Branch], each: u64) -> Outcome<Many> {
     let operations = branches.len() as u64 * each;
     let mut random = Random(9);
@@ -282,7 +302,8 @@ fn rss() -> Outcome<u64> {
     Ok(line.split_whitespace().nth(1).ok_or("a number")?.parse::<u64>()? * 1024)
 }
 
-fn cpu() -> Duration {
+/// This thread's CPU time: what other programs do does not count.
+pub fn cpu() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }

@@ -21,8 +21,6 @@ struct Setting {
     manager: Who,
     worker: Who,
     chat: Id,
-    /// The worker's second branch, in which it writes.
-    branch: Id,
     claims: Claims,
     seed: u16,
     time: u64,
@@ -67,7 +65,7 @@ fn message() -> Setting {
     let (seen, head) = (world.seen(chat, branch), world.head(chat, chat));
     let parts = world.parts(worker, chat, vec![Addr::Id(manager.agent)]);
     let bytes = signed(worker, |author| draft_message(author, &parts, &seen, vec![head]));
-    Setting { claims: claims_of(&bytes), world, sales, manager, worker, chat, branch, seed: 11, time: START }
+    Setting { claims: claims_of(&bytes), world, sales, manager, worker, chat, seed: 11, time: START }
 }
 
 /// A fork that hands on a narrower grant.
@@ -77,7 +75,7 @@ fn fork() -> Setting {
     let parts = world.parts(worker, chat, vec![Addr::Id(manager.agent)]);
     let part = GrantPart { steps: steps(&["orders/x"]), depth: 2, rights: 1, ..reach(&world, 12, manager.agent) };
     let bytes = signed(worker, |author| draft_fork(author, &parts, &seen, Some(part)));
-    Setting { claims: claims_of(&bytes), world, sales, manager, worker, chat, branch, seed: 11, time: START }
+    Setting { claims: claims_of(&bytes), world, sales, manager, worker, chat, seed: 11, time: START }
 }
 
 /// A message of an operator, who is listed as a member.
@@ -99,7 +97,6 @@ fn operator() -> Setting {
         manager: stop,
         worker: stop,
         chat,
-        branch: chat,
         seed: 3,
         time: START,
     }
@@ -290,7 +287,7 @@ fn an_open_is_judged_by_its_own_numbers() {
         let stop = world.enrol("stop", 3, Purpose::Operator, &["sellers"]);
         let bytes = world.open_bytes(sales, Some(vec![Addr::Name(name("sellers"))]));
         let claims = claims_of(&bytes);
-        Setting { claims, sales, manager: sales, worker: stop, chat: OTHER, branch: OTHER, world, seed: 1, time: START }
+        Setting { claims, sales, manager: sales, worker: stop, chat: OTHER, world, seed: 1, time: START }
     };
     let faults: &[Fault] = &[
         (1, Code::PrincipalRevoked, |s| s.revoke(s.sales)),

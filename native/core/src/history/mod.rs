@@ -13,6 +13,7 @@ pub mod node_file;
 pub mod nodes;
 pub mod path;
 pub mod proof;
+pub mod proof_view;
 pub mod range;
 pub mod reader;
 mod repair;

@@ -159,7 +159,17 @@ impl UnverifiedEnvelope {
 
     /// The numbered steps of envelope.6, against keys that the verifier chose, outside a realm.
     pub fn verify(self, directory: &Directory, body: Option<BodyPart<'_>>) -> Result<VerifiedEnvelope> {
-        self.authenticate(directory)?.conclude(&ZERO, body)
+        self.verify_asking(directory, body, false)
+    }
+
+    /// The same, where `asked` for a body one that the claims commit to must be there: `BodyMissing` (envelope.7.2).
+    pub fn verify_asking(
+        self,
+        directory: &Directory,
+        body: Option<BodyPart<'_>>,
+        asked: bool,
+    ) -> Result<VerifiedEnvelope> {
+        self.authenticate(directory)?.conclude(&ZERO, body, asked)
     }
 }
 
@@ -185,19 +195,19 @@ impl AuthenticEnvelope {
         &self.sender
     }
 
-    /// The numbered steps of envelope.7.
-    pub fn check_body(&self, body: Option<BodyPart<'_>>) -> Result<Body> {
-        Body::check(self.envelope.claims.body.as_ref(), body)
+    /// The numbered steps of envelope.7; `asked`: a body that the claims commit to must be there.
+    pub fn check_body(&self, body: Option<BodyPart<'_>>, asked: bool) -> Result<Body> {
+        Body::check(self.envelope.claims.body.as_ref(), body, asked)
     }
 
     /// Steps 4 to 6 of envelope.6, for the realm that the verifier expects.
-    pub fn conclude(self, realm: &Id, body: Option<BodyPart<'_>>) -> Result<VerifiedEnvelope> {
+    pub fn conclude(self, realm: &Id, body: Option<BodyPart<'_>>, asked: bool) -> Result<VerifiedEnvelope> {
         let AuthenticEnvelope { envelope, sender } = self;
         if envelope.claims.realm != *realm {
             let expected = if *realm == ZERO { "an envelope outside any realm" } else { "an envelope of this realm" };
             return fault(Code::RealmOther, expected, format!("realm {}", text::hex(&envelope.claims.realm)));
         }
-        let body = Body::check(envelope.claims.body.as_ref(), body)?;
+        let body = Body::check(envelope.claims.body.as_ref(), body, asked)?;
         if Some(sender.purpose) != envelope.typ().signed_by() {
             return fault(
                 Code::PurposeWrong,

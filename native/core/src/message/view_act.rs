@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::act::{Act, EnrolPart, GenesisPart, GrantPart, Policy, Proposal};
 use super::claims::{Addr, Kind};
-use super::view::{addrs, optional, write_addrs, write_hex, write_hex_or_null};
+use super::view::{addrs, only, optional, write_addrs, write_hex, write_hex_or_null, write_int};
 use super::write::Writer;
 use crate::identity::Name;
 use crate::text::hex;
@@ -97,19 +97,22 @@ pub(super) fn write_act_claim(out: &mut Writer, name: &str, value: &Value) -> Op
         "document" => write_document(out, value),
         "enrolment" => write_enrol(out, value),
         "revocation" => {
+            only(value, &["agent", "suspect_from", "reason"])?;
             out.array(3);
             write_hex(out, value.get("agent")?)?;
-            write_uint_or_null(out, value.get("suspect_from")?)?;
+            write_int_or_null(out, value.get("suspect_from")?)?;
             write_text(out, value.get("reason")?)
         }
         "erasure" => {
+            only(value, &["message", "reason"])?;
             out.array(2);
             write_hex(out, value.get("message")?)?;
             write_text(out, value.get("reason")?)
         }
         "term" => {
+            only(value, &["size", "root", "reason"])?;
             out.array(3);
-            write_uint(out, value.get("size")?)?;
+            write_int(out, value.get("size")?)?;
             write_hex(out, value.get("root")?)?;
             write_text(out, value.get("reason")?)
         }
@@ -123,6 +126,7 @@ pub(super) fn write_act_claim(out: &mut Writer, name: &str, value: &Value) -> Op
 }
 
 fn write_grant(out: &mut Writer, value: &Value) -> Option<()> {
+    only(value, &["key", "offer", "steps", "to", "rights", "expires", "depth", "next"])?;
     out.array(8);
     write_hex(out, value.get("key")?)?;
     write_hex(out, value.get("offer")?)?;
@@ -133,9 +137,9 @@ fn write_grant(out: &mut Writer, value: &Value) -> Option<()> {
         steps => write_texts(out, steps)?,
     }
     write_addrs(out, value.get("to")?)?;
-    write_uint(out, value.get("rights")?)?;
-    write_uint_or_null(out, value.get("expires")?)?;
-    write_uint(out, value.get("depth")?)?;
+    write_int(out, value.get("rights")?)?;
+    write_int_or_null(out, value.get("expires")?)?;
+    write_int(out, value.get("depth")?)?;
     write_hex_or_null(out, value.get("next")?)
 }
 
@@ -144,10 +148,12 @@ fn write_document(out: &mut Writer, value: &Value) -> Option<()> {
         return write_genesis(out, value);
     }
     if let Some(policy) = value.get("policy") {
+        only(value, &["replaces", "policy"])?;
         out.array(2);
         write_hex(out, value.get("replaces")?)?;
         return write_policy(out, policy);
     }
+    only(value, &["name", "replaces", "document"])?;
     out.array(3);
     write_text(out, value.get("name")?)?;
     write_hex_or_null(out, value.get("replaces")?)?;
@@ -155,19 +161,23 @@ fn write_document(out: &mut Writer, value: &Value) -> Option<()> {
 }
 
 fn write_genesis(out: &mut Writer, value: &Value) -> Option<()> {
+    only(value, &["name", "rules_version", "profile", "roots", "sequencer", "policy"])?;
     out.array(6);
     write_text(out, value.get("name")?)?;
-    write_uint(out, value.get("rules_version")?)?;
-    write_uint(out, value.get("profile")?)?;
+    write_int(out, value.get("rules_version")?)?;
+    write_int(out, value.get("profile")?)?;
     let roots = value.get("roots")?.as_array()?;
     out.array(roots.len());
     for root in roots {
+        only(root, &["name", "key", "offer", "next"])?;
         out.array(4);
         write_holder(out, root)?;
         write_hex_or_null(out, root.get("next")?)?;
     }
+    let sequencer = value.get("sequencer")?;
+    only(sequencer, &["name", "key", "offer"])?;
     out.array(3);
-    write_holder(out, value.get("sequencer")?)?;
+    write_holder(out, sequencer)?;
     write_policy(out, value.get("policy")?)
 }
 
@@ -178,20 +188,22 @@ fn write_holder(out: &mut Writer, value: &Value) -> Option<()> {
 }
 
 fn write_policy(out: &mut Writer, value: &Value) -> Option<()> {
+    only(value, &["root", "enrol", "revoke", "define", "erase", "resume", "hold"])?;
     out.map(7);
     for (label, name) in (1u64..).zip(QUORUMS) {
         out.uint(label);
-        write_uint(out, value.get(name)?)?;
+        write_int(out, value.get(name)?)?;
     }
     out.uint(7).bool(value.get("hold")?.as_bool()?);
     Some(())
 }
 
 fn write_enrol(out: &mut Writer, value: &Value) -> Option<()> {
+    only(value, &["name", "key", "purpose", "groups", "next", "replaces", "offer"])?;
     out.array(7);
     write_text(out, value.get("name")?)?;
     write_hex(out, value.get("key")?)?;
-    write_uint(out, value.get("purpose")?)?;
+    write_int(out, value.get("purpose")?)?;
     write_texts(out, value.get("groups")?)?;
     write_hex_or_null(out, value.get("next")?)?;
     write_hex_or_null(out, value.get("replaces")?)?;
@@ -209,15 +221,10 @@ fn write_texts(out: &mut Writer, value: &Value) -> Option<()> {
     list.iter().try_for_each(|text| write_text(out, text))
 }
 
-fn write_uint(out: &mut Writer, value: &Value) -> Option<()> {
-    out.uint(value.as_u64()?);
-    Some(())
-}
-
-fn write_uint_or_null(out: &mut Writer, value: &Value) -> Option<()> {
+fn write_int_or_null(out: &mut Writer, value: &Value) -> Option<()> {
     if value.is_null() {
         out.null();
         return Some(());
     }
-    write_uint(out, value)
+    write_int(out, value)
 }

@@ -168,7 +168,7 @@ impl Replica {
             Some(_) if !record.is_admitted() => {
                 return Err(fault(Code::BodyUnexpected, "no body beside a rejected entry", "one"));
             }
-            body => authentic.check_body(body)?,
+            body => authentic.check_body(body, false)?,
         };
         // h: a wrong verdict.
         let stamp = Stamp { time: record.time, registry_size: record.registry_size };

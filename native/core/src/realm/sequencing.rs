@@ -125,8 +125,7 @@ impl<L: Log> Engine<L> {
         // 5; 6 is for halts
         check_realm(state, &entry)?;
         // 7
-        let body = entry.check_body(submission.body)?;
-        body.required()?;
+        let body = entry.check_body(submission.body, true)?;
         // 8, 9
         check_conversation(state, &entry)?;
         check_genesis(state, &entry)?;
