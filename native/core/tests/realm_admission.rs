@@ -90,16 +90,7 @@ fn operator() -> Setting {
     let seen = world.seen(chat, chat);
     let parts = world.parts(stop, chat, vec![]);
     let bytes = signed(stop, |author| draft_message(author, &parts, &seen, vec![]));
-    Setting {
-        claims: claims_of(&bytes),
-        world,
-        sales,
-        manager: stop,
-        worker: stop,
-        chat,
-        seed: 3,
-        time: START,
-    }
+    Setting { claims: claims_of(&bytes), world, sales, manager: stop, worker: stop, chat, seed: 3, time: START }
 }
 
 impl Setting {

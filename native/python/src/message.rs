@@ -96,7 +96,7 @@ fn core_directory(value: &Bound<'_, PyAny>) -> PyResult<Arc<ama2sec_core::identi
     Ok(inner.cast::<CoreDirectory>().map_err(|_| wrong())?.get().snapshot())
 }
 
-fn given_body<'a>(body: Option<&'a [u8]>, salt: Option<&'a [u8]>) -> Result<Option<core::BodyPart<'a>>, Error> {
+pub fn given_body<'a>(body: Option<&'a [u8]>, salt: Option<&'a [u8]>) -> Result<Option<core::BodyPart<'a>>, Error> {
     match (body, salt) {
         (None, None) => Ok(None),
         (Some(body), Some(salt)) => Ok(Some(core::BodyPart { salt, body })),
@@ -104,7 +104,7 @@ fn given_body<'a>(body: Option<&'a [u8]>, salt: Option<&'a [u8]>) -> Result<Opti
     }
 }
 
-fn choose_body<'a>(
+pub fn choose_body<'a>(
     own: Option<core::BodyPart<'a>>,
     given: Option<core::BodyPart<'a>>,
 ) -> Result<Option<core::BodyPart<'a>>, Error> {
@@ -362,7 +362,7 @@ pub fn parts<'a>(
     Ok(core::MessageParts { author: &author.0, recipients: addrs(recipients)?, time, salt, body })
 }
 
-fn addrs(list: &Bound<'_, PyList>) -> PyResult<Vec<core::Addr>> {
+pub fn addrs(list: &Bound<'_, PyList>) -> PyResult<Vec<core::Addr>> {
     list.iter()
         .map(|item| {
             if let Ok(id) = item.cast::<Id>() {

@@ -30,7 +30,7 @@ pub(super) fn read_act(values: &Values<'_>, kind: Kind) -> Result<Option<Act>> {
     Ok(Some(act))
 }
 
-fn read_grant(value: &mut Value<'_>) -> Result<GrantPart> {
+pub(super) fn read_grant(value: &mut Value<'_>) -> Result<GrantPart> {
     value.array_of(8, "null, or [key, offer, steps, to, rights, expires, depth, next]")?;
     Ok(GrantPart {
         key: value.id()?,
@@ -50,7 +50,7 @@ fn read_grant(value: &mut Value<'_>) -> Result<GrantPart> {
     })
 }
 
-fn read_genesis(value: &mut Value<'_>) -> Result<GenesisPart> {
+pub(super) fn read_genesis(value: &mut Value<'_>) -> Result<GenesisPart> {
     value.array_of(6, "[name, rules_version, profile, roots, sequencer, policy]")?;
     let name = value.name()?;
     let rules_version = value.uint_below(1 << 32)?;

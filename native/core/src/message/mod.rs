@@ -39,4 +39,6 @@ pub use many::{Incoming, authenticate_many, verify_many};
 pub use offer::{Offer, next_key_digest};
 pub(crate) use value::Value;
 pub use view::{claims_from_json, claims_to_json, typ_of_json};
+pub use view_act::{genesis_from_json, grant_from_json, proposal_from_json};
+pub(crate) use view_act::{policy_view, proposal_view};
 pub use write::Writer;

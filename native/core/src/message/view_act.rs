@@ -3,9 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::act::{Act, EnrolPart, GenesisPart, GrantPart, Policy, Proposal};
+use super::act_form::{read_genesis, read_grant, read_proposal};
 use super::claims::{Addr, Kind};
 use super::view::{addrs, only, optional, write_addrs, write_hex, write_hex_or_null, write_int};
 use super::write::Writer;
+use crate::errors::{Code, Error, Result};
 use crate::identity::Name;
 use crate::text::hex;
 
@@ -24,13 +26,7 @@ pub(super) fn act_view(view: &mut Map<String, Value>, kind: Kind, act: &Act) {
             view.insert("document".into(), genesis_view(part));
         }
         Act::Registry(part) => {
-            let member = match kind {
-                Kind::Enrol => "enrolment",
-                Kind::Revoke => "revocation",
-                Kind::Erase => "erasure",
-                Kind::Term => "term",
-                _ => "document",
-            };
+            let member = member(kind).unwrap_or("document");
             view.insert(member.into(), part.own.as_ref().map_or(Value::Null, proposal_view));
             view.insert("approves".into(), optional(part.approves.as_ref()));
         }
@@ -44,7 +40,7 @@ fn grant_view(grant: &GrantPart) -> Value {
            "expires": grant.expires, "depth": grant.depth, "next": optional(grant.next.as_ref())})
 }
 
-fn policy_view(policy: &Policy) -> Value {
+pub(crate) fn policy_view(policy: &Policy) -> Value {
     let mut view: Map<String, Value> =
         QUORUMS.iter().zip(policy.quorums()).map(|(name, quorum)| ((*name).to_owned(), quorum.into())).collect();
     view.insert("hold".into(), policy.hold.into());
@@ -65,7 +61,7 @@ fn genesis_view(part: &GenesisPart) -> Value {
            "sequencer": {"name": name.as_str(), "key": hex(key), "offer": hex(offer)}, "policy": policy_view(&part.policy)})
 }
 
-fn proposal_view(proposal: &Proposal) -> Value {
+pub(crate) fn proposal_view(proposal: &Proposal) -> Value {
     match proposal {
         Proposal::Enrol(part) => enrol_view(part),
         Proposal::Revoke { agent, suspect_from, reason } => {
@@ -84,6 +80,47 @@ fn enrol_view(part: &EnrolPart) -> Value {
     let groups: Vec<&str> = part.groups.iter().map(Name::as_str).collect();
     json!({"name": part.name.as_str(), "key": hex(&part.key), "purpose": part.purpose.number(), "groups": groups,
            "next": optional(part.next.as_ref()), "replaces": optional(part.replaces.as_ref()), "offer": hex(&part.offer)})
+}
+
+/// What a view says, read back by the rules of its form: for drafting, never as evidence. Raises `ArgumentRange` where it has not the
+/// view's form, else the codes of envelope.5.
+fn read_back<T>(
+    name: &'static str,
+    view: &Value,
+    read: impl FnOnce(&mut super::value::Value<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut out = Writer::default();
+    write_act_claim(&mut out, name, view)
+        .ok_or_else(|| Error::new(Code::ArgumentRange, format!("a {name} in the JSON view"), "something else"))?;
+    read(&mut super::value::Value::new(&out.0, name))
+}
+
+pub fn grant_from_json(view: &Value) -> Result<GrantPart> {
+    read_back("fork", view, read_grant)
+}
+
+pub fn genesis_from_json(view: &Value) -> Result<GenesisPart> {
+    read_back("document", view, read_genesis)
+}
+
+/// The own claim of a registry kind.
+pub fn proposal_from_json(kind: Kind, view: &Value) -> Result<Proposal> {
+    match member(kind).filter(|_| kind != Kind::Genesis) {
+        Some(name) => read_back(name, view, |value| read_proposal(value, kind)),
+        None => Err(Error::new(Code::ArgumentRange, "a kind of the registry", kind.as_str())),
+    }
+}
+
+/// The member of a registry kind's own claim.
+fn member(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Enrol => Some("enrolment"),
+        Kind::Revoke => Some("revocation"),
+        Kind::Erase => Some("erasure"),
+        Kind::Term => Some("term"),
+        Kind::Genesis | Kind::Policy | Kind::Define => Some("document"),
+        _ => None,
+    }
 }
 
 /// One claim from its view: types are kept to, limits are not.

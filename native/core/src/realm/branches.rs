@@ -1,7 +1,7 @@
 //! The branches of one conversation, and who comes after whom (dag.1, dag.4).
 
-use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use super::sizes::Sizes;
 use crate::errors::{Code, Error, Result};
@@ -50,8 +50,8 @@ pub struct Branches {
     all: Vec<Branch>,
     numbers: HashMap<Id, Number>,
     live: usize,
-    /// Reading a node never changes one; the cell is for the reader's own scratch space.
-    trees: RefCell<Forest<BranchTree, MemoryNodes>>,
+    /// Reading a node never changes one; the lock is for the reader's own scratch space.
+    trees: Mutex<Forest<BranchTree, MemoryNodes>>,
 }
 
 /// A branch as a digest and its leaves give it.
@@ -88,6 +88,11 @@ impl Ancestors {
     }
 }
 
+/// A thread panicked while it read: nothing here is answered any more.
+pub(super) fn half_read() -> Error {
+    Error::new(Code::Panic, "a tree that no thread has left half read", "one")
+}
+
 fn lost() -> Error {
     Error::new(Code::Internal, "a branch of this conversation", "another")
 }
@@ -111,13 +116,13 @@ impl Branches {
             place,
         };
         let numbers = HashMap::from([(conversation, 0)]);
-        Ok(Branches { realm, conversation, all: vec![first], numbers, live: 1, trees: RefCell::new(trees) })
+        Ok(Branches { realm, conversation, all: vec![first], numbers, live: 1, trees: Mutex::new(trees) })
     }
 
     /// Appends the leaves of a branch that is put together again, without merges.
     pub(super) fn extend(&mut self, number: Number, leaves: &[Id]) -> Result<()> {
         let place = self.get(number)?.place;
-        let size = self.trees.get_mut().extend(place, leaves)?;
+        let size = self.trees.get_mut().map_err(|_| half_read())?.extend(place, leaves)?;
         self.get_mut(number)?.size = size;
         Ok(())
     }
@@ -144,7 +149,7 @@ impl Branches {
     }
 
     fn reading<T>(&self, read: impl FnOnce(&mut Forest<BranchTree, MemoryNodes>) -> Result<T>) -> Result<T> {
-        let mut trees = self.trees.try_borrow_mut().map_err(|_| Error::new(Code::Internal, "one reader", "two"))?;
+        let mut trees = self.trees.lock().map_err(|_| half_read())?;
         read(&mut trees)
     }
 
@@ -178,7 +183,7 @@ impl Branches {
             let map = merges.iter().try_fold(start, |set, merge| self.with_head(set, self.head(merge)?))?.merged;
             Some(MergeLeaf { index: size, heads: merges.iter().map(|merge| (merge.branch, merge.size)).collect(), map })
         };
-        self.trees.get_mut().append(place, leaf)?;
+        self.trees.get_mut().map_err(|_| half_read())?.append(place, leaf)?;
         let branch = self.get_mut(number)?;
         branch.size = size + 1;
         branch.merges.extend(merged);
@@ -196,7 +201,7 @@ impl Branches {
         let jump = if even { far.jump } else { context.branch };
         let number = Number::try_from(self.all.len())
             .map_err(|_| Error::new(Code::SizeLimit, "fewer than 2^32 branches", "one more"))?;
-        let trees = self.trees.get_mut();
+        let trees = self.trees.get_mut().map_err(|_| half_read())?;
         let place = trees.fork(place, context.size, MemoryNodes::default())?;
         trees.append(place, id)?;
         self.all.push(Branch {

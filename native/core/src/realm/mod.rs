@@ -26,6 +26,8 @@ pub mod screen;
 mod sequencing;
 pub mod sizes;
 pub mod state;
+pub mod trace;
+pub mod view;
 
 pub use admission::{Stamp, admit};
 pub use budget::Limits;

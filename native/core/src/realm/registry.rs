@@ -1,11 +1,11 @@
 //! The registry of a realm, as of any prefix (registry.1, registry.4). What may change it is judged in `registry_checks`.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 
+use super::branches::half_read;
 use crate::errors::{Code, Error, Result};
 use crate::history::accumulator::BranchTree;
 use crate::history::forest::{Branch, Forest};
@@ -73,7 +73,7 @@ pub struct Registry {
     pub(super) rules_version: u32,
     pub(super) dev: bool,
     pub(super) size: u64,
-    trees: RefCell<Forest<BranchTree, MemoryNodes>>,
+    trees: Mutex<Forest<BranchTree, MemoryNodes>>,
     branch: Branch,
     pub(super) agents: HashMap<Id, Agent>,
     /// The first size at which a key is enrolled, whatever becomes of it.
@@ -114,7 +114,7 @@ impl Registry {
             rules_version: genesis.rules_version,
             dev: genesis.dev,
             size: 1,
-            trees: RefCell::new(trees),
+            trees: Mutex::new(trees),
             branch,
             agents: HashMap::new(),
             keys: HashMap::new(),
@@ -148,7 +148,7 @@ impl Registry {
             rules_version: 0,
             dev: false,
             size,
-            trees: RefCell::new(trees),
+            trees: Mutex::new(trees),
             branch,
             agents: HashMap::new(),
             keys: HashMap::new(),
@@ -268,13 +268,13 @@ impl Registry {
     }
 
     fn reading<T>(&self, read: impl FnOnce(&mut Forest<BranchTree, MemoryNodes>) -> Result<T>) -> Result<T> {
-        let mut trees = self.trees.try_borrow_mut().map_err(|_| Error::new(Code::Internal, "one reader", "two"))?;
+        let mut trees = self.trees.lock().map_err(|_| half_read())?;
         read(&mut trees)
     }
 
     /// The admitted entry `id` becomes the next leaf, and changes what was judged that it changes.
     pub(super) fn apply(&mut self, id: &Id, seq: Option<(Id, Seq)>, change: Change) -> Result<()> {
-        self.trees.get_mut().append(self.branch, id)?;
+        self.trees.get_mut().map_err(|_| half_read())?.append(self.branch, id)?;
         self.size += 1;
         self.burn(seq);
         match change {
