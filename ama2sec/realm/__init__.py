@@ -1,8 +1,8 @@
 """What was allowed, and where it is kept: realms, their registry, their log, their heads (spec registry, dag, admission, record).
 
-    engine, _ = RealmEngine.create(genesis, sequencer_key, now_ms)       # a realm in memory
-    answer = engine.submit(entry, now_ms)                                # admitted, rejected, duplicate or refused
-    verified = replay_realm(engine.export(), realm=engine.realm)         # raises, with .position and .offset
+engine, _ = RealmEngine.create(genesis, sequencer_key, now_ms)       # a realm in memory
+answer = engine.submit(entry, now_ms)                                # admitted, rejected, duplicate or refused
+verified = replay_realm(engine.export(), realm=engine.realm)         # raises, with .position and .offset
 """
 
 from ama2sec._native import (
