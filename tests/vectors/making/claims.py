@@ -138,5 +138,3 @@ def _workflow(value: Value) -> dict[str, object] | None:
     return {
         "instance": _hex(instance), "definition": _hex(definition), "step": step, "outputs": outputs, "approves": _hex(approves),
     }  # fmt: skip
-
-

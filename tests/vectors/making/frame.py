@@ -62,10 +62,17 @@ def _parts() -> tuple[Value, Value, Value, Value]:
 
 
 def _frames(ask: Asker) -> None:
-    protected, unprotected, payload, signature = parts = _parts()
+    protected, _, payload, signature = parts = _parts()
     ask.frame("frame.twin", "4.1", "ok", *parts)
     ask.frame("frame.untagged", "4.1", "EnvelopeForm", *parts, tag=b"")
-    for tag, name in ((98, "cose-sign"), (17, "cose-mac0"), (16, "cose-encrypt0"), (61, "cwt"), (55799, "self-described"), (2**64 - 1, "last")):
+    for tag, name in (
+        (98, "cose-sign"),
+        (17, "cose-mac0"),
+        (16, "cose-encrypt0"),
+        (61, "cwt"),
+        (55799, "self-described"),
+        (2**64 - 1, "last"),
+    ):
         ask.frame(f"frame.tag.{name}", "4.1", "EnvelopeForm", *parts, tag=head(6, tag))
     for width in (1, 2, 4, 8):
         ask.frame(f"frame.tag.18-in-{width}", "4.1", "EnvelopeForm", *parts, tag=head(6, 18, width))
@@ -90,8 +97,12 @@ def _frames(ask: Asker) -> None:
             ask.frame(f"frame.type.{name}.{other}", "4.1", "EnvelopeForm", *changed)
     for name, value in {"alg": {1: -19}, "kid": {4: KID}, "a-label": {99: 0}, "text": {"a": 0}}.items():
         ask.frame(f"unprotected.{name}", "4.6", "UnprotectedNotEmpty", protected, value, payload, signature)
-    ask.frame("unprotected.alg-only-there", "4.2", "HeaderForm", encode({4: KID, 16: TYP}), {1: -19}, payload, signature)
-    ask.frame("unprotected.kid-only-there", "4.2", "HeaderForm", encode({1: -19, 16: TYP}), {4: KID}, payload, signature)
+    ask.frame(
+        "unprotected.alg-only-there", "4.2", "HeaderForm", encode({4: KID, 16: TYP}), {1: -19}, payload, signature
+    )
+    ask.frame(
+        "unprotected.kid-only-there", "4.2", "HeaderForm", encode({1: -19, 16: TYP}), {4: KID}, payload, signature
+    )
     ask.frame("unprotected.as-bytes", "4.1", "EnvelopeForm", protected, b"\xa0", payload, signature)
 
 
@@ -105,7 +116,15 @@ def _codec_inside(ask: Asker) -> None:
     ask("codec.frame.wide-array", "3.3", b"\xd2" + head(4, 4, 1) + b"".join(map(encode, parts)), "NotMinimal")
     wide = Raw(head(2, 64, 2) + bytes(signature if isinstance(signature, bytes) else b""))
     ask.frame("codec.frame.wide-signature", "3.3", "NotMinimal", protected, {}, payload, wide)
-    ask.frame("codec.frame.tag-on-payload", "3.5", "TypeForbidden", protected, {}, Raw(b"\xd8\x18" + encode(payload)), signature)
+    ask.frame(
+        "codec.frame.tag-on-payload",
+        "3.5",
+        "TypeForbidden",
+        protected,
+        {},
+        Raw(b"\xd8\x18" + encode(payload)),
+        signature,
+    )
     ask.frame("codec.frame.float", "3.5", "FloatForbidden", protected, {1: 1.5}, payload, signature)
     ask.frame("codec.frame.undefined", "3.5", "TypeForbidden", protected, {}, Raw(b"\xf7"), signature)
     ask.frame("codec.frame.duplicate", "3.7", "MapDuplicateKey", protected, Pairs(((1, 1), (1, 1))), payload, signature)
@@ -114,6 +133,7 @@ def _codec_inside(ask: Asker) -> None:
         deep = {1: deep}
     ask.frame("codec.frame.depth", "3.8", "DepthLimit", protected, deep, payload, signature)
     for place, whole in (("header", header(KID)), ("claims", PAYLOAD)):
+
         def put(data: bytes, place: str = place) -> bytes:
             return seal(PAYLOAD, protected=data) if place == "header" else seal(data)
 
@@ -137,7 +157,9 @@ def _codec_inside(ask: Asker) -> None:
             ("utf8", "3.6", b"\xa1\x01\x61\xff", "Utf8Invalid"),
             ("range", "3.3", b"\xa1\x01" + head(0, 2**63), "IntRange"),
             ("depth", "3.8", b"\xa1\x01" + b"\x81" * 8 + b"\0", "DepthLimit"),
-            ("depth-60000", "3.8", b"\xa1\x01" + b"\x81" * 60_000, "DepthLimit") if place == "claims" else ("depth-9", "3.8", b"\x81" * 9 + b"\0", "DepthLimit"),
+            ("depth-60000", "3.8", b"\xa1\x01" + b"\x81" * 60_000, "DepthLimit")
+            if place == "claims"
+            else ("depth-9", "3.8", b"\x81" * 9 + b"\0", "DepthLimit"),
             ("length-2-63", "3.2", b"\xa1\x01" + head(2, 2**63), "Truncated"),
             ("count-2-64", "3.2", b"\xa1\x01" + head(4, 2**64 - 1), "Truncated"),
         ):
@@ -168,10 +190,16 @@ def _header_form(ask: Asker) -> None:
     ask.header("header.no-kid", "4.2", {1: -19, 16: TYP}, "HeaderForm")
     ask.header("header.no-typ", "4.2", {1: -19, 4: KID}, "HeaderForm")
     for label, value in ((0, 0), (2, [16]), (3, "text/plain"), (5, b""), (6, b""), (7, b"")):
-        ask.header(f"header.extra.{label}", "4.2", dict(sorted({1: -19, 4: KID, 16: TYP, label: value}.items())), "HeaderForm")
+        ask.header(
+            f"header.extra.{label}", "4.2", dict(sorted({1: -19, 4: KID, 16: TYP, label: value}.items())), "HeaderForm"
+        )
     for label in (15, 17, 33, 394, -1, -65537, "a"):
-        pairs = sorted(((encode(k), v) for k, v in ((1, -19), (4, KID), (16, TYP), (label, 0))), key=lambda pair: pair[0])
-        ask.header(f"header.extra.{label}", "4.2", Pairs(tuple((Raw(key), value) for key, value in pairs)), "HeaderForm")
+        pairs = sorted(
+            ((encode(k), v) for k, v in ((1, -19), (4, KID), (16, TYP), (label, 0))), key=lambda pair: pair[0]
+        )
+        ask.header(
+            f"header.extra.{label}", "4.2", Pairs(tuple((Raw(key), value) for key, value in pairs)), "HeaderForm"
+        )
     ask.header("header.other-label-for-alg", "4.2", {2: -19, 4: KID, 16: TYP}, "HeaderForm")
     ask.header("header.text-label-for-typ", "4.2", {1: -19, 4: KID, "typ": TYP}, "HeaderForm")
 
@@ -202,7 +230,9 @@ def _signature_length(ask: Asker) -> None:
     protected, _, payload, signature = _parts()
     assert isinstance(signature, bytes)
     for length in (0, 1, 32, 63, 65, 96, 128):
-        ask.frame(f"signature-length.{length}", "4.8", "SignatureLength", protected, {}, payload, (signature * 2)[:length])
+        ask.frame(
+            f"signature-length.{length}", "4.8", "SignatureLength", protected, {}, payload, (signature * 2)[:length]
+        )
 
 
 def _order(ask: Asker) -> None:

@@ -6,7 +6,22 @@ import hashlib
 from collections.abc import Iterator
 
 from .curve import (
-    BASE, L, P, ZERO, add, decode, encode, plus_order, raw, rule_s, secret, sign_with, small_order_encodings, times, torsion, x_of,
+    BASE,
+    ZERO,
+    L,
+    P,
+    add,
+    decode,
+    encode,
+    plus_order,
+    raw,
+    rule_s,
+    secret,
+    sign_with,
+    small_order_encodings,
+    times,
+    torsion,
+    x_of,
 )  # fmt: skip
 from .people import ALICE, BOB
 from .vector import Book

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .cbor import encode
 from .claims import Claims, full_message, full_open, id_of, message, opening, view
-from .envelope import commitment, header, message_id, seal, sig_structure, cose, keyed
+from .envelope import commitment, cose, header, keyed, message_id, seal, sig_structure
 from .people import ALICE, BOB, directory
 from .tree import fingerprint, rfc6962, rfc6962_leaf
 from .vector import Book
@@ -48,7 +48,12 @@ def makes() -> Book:
         whole = {"op": "make", "seed": ALICE.seed.hex(), **question}
         book.add(id, "conform.3", whole, "ok", envelope=envelope.hex(), message_id=message_id.hex())
 
-    for name, claims in {"message": message(), "open": opening(), "full-message": full_message(), "full-open": full_open()}.items():
+    for name, claims in {
+        "message": message(),
+        "open": opening(),
+        "full-message": full_message(),
+        "full-open": full_open(),
+    }.items():
         made(name, {"claims": view(claims)}, seal(claims), message_id(claims))
     shown = view(message())
     shown["agent_identity"] = {"grant": None}
@@ -58,13 +63,23 @@ def makes() -> Book:
     made("hostile.claim-missing", {"claims": shown}, seal(less), message_id(less))
     wrong = message({8: [id_of(2), id_of(1)], 11: b"", 10: 2**63 - 1})
     made("hostile.order-length-range", {"claims": view(wrong)}, seal(wrong), message_id(wrong))
-    for name, payload in (("empty", b""), ("not-cbor", b"\xff"), ("floats", b"\xa1\x01\xf9\x00\x00"), ("duplicate", b"\xa2\x01\x00\x01\x00")):
+    for name, payload in (
+        ("empty", b""),
+        ("not-cbor", b"\xff"),
+        ("floats", b"\xa1\x01\xf9\x00\x00"),
+        ("duplicate", b"\xa2\x01\x00\x01\x00"),
+    ):
         made(f"claims-bytes.{name}", {"claims_bytes": payload.hex()}, seal(payload), message_id(payload))
     payload = encode(message())
     for name, protected in (("empty", b""), ("eddsa", header(ALICE.kid, alg=-8)), ("kid-of-bob", header(BOB.kid))):
         signed = sig_structure(protected, payload)
         envelope = cose(protected, payload, ALICE.sign(signed))
-        made(f"header-bytes.{name}", {"claims_bytes": payload.hex(), "header_bytes": protected.hex()}, envelope, keyed("leaf", signed))
+        made(
+            f"header-bytes.{name}",
+            {"claims_bytes": payload.hex(), "header_bytes": protected.hex()},
+            envelope,
+            keyed("leaf", signed),
+        )
     salt, body = bytes(range(32)), b"hello"
     claims = opening({12: [commitment(salt, body), 5, "text/plain"]})
     shown = {**view(claims), "body": {"media_type": "text/plain"}}
@@ -109,9 +124,14 @@ def questions() -> Book:
     wrong("make.both-claims", {"op": "make", "seed": ALICE.seed.hex(), "claims": view(message()), "claims_bytes": "a0"})
     wrong("make.claims-unknown-member", {"op": "make", "seed": ALICE.seed.hex(), "claims": {**view(message()), "x": 1}})
     wrong("transcript.no-bytes", {"op": "transcript", "directory": directory()})
-    wrong("fingerprint.no-ids", {"op": "fingerprint", "realm": "00" * 32, "conversation": "00" * 32, "branch": "00" * 32})
+    wrong(
+        "fingerprint.no-ids", {"op": "fingerprint", "realm": "00" * 32, "conversation": "00" * 32, "branch": "00" * 32}
+    )
     for name, id in (("31", "00" * 31), ("33", "00" * 33), ("upper", "FF" * 32)):
-        wrong(f"fingerprint.id-{name}", {"op": "fingerprint", "realm": id, "conversation": "00" * 32, "branch": "00" * 32, "ids": []})
+        wrong(
+            f"fingerprint.id-{name}",
+            {"op": "fingerprint", "realm": id, "conversation": "00" * 32, "branch": "00" * 32, "ids": []},
+        )
         wrong(f"fingerprint.ids-{name}", {
             "op": "fingerprint", "realm": "00" * 32, "conversation": "00" * 32, "branch": "00" * 32, "ids": [id],
         })  # fmt: skip

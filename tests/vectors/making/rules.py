@@ -36,7 +36,14 @@ NAMES_BAD = {
     "emoji": "\U0001f600", "escape": "\x1b[2J", "delete": "a\x7f", "percent": "a%2f", "sixty-five": "x" * 65,
     "dotless-i": "al\u0131ce", "long-s": "bo\u017f",
 }  # fmt: skip
-NAMES_GOOD = {"a": "a", "digit": "7", "all": "a.b_c-d9", "ends-in-minus": "a-", "ends-in-underscore": "a_", "sixty-four": "x" * 64}
+NAMES_GOOD = {
+    "a": "a",
+    "digit": "7",
+    "all": "a.b_c-d9",
+    "ends-in-minus": "a-",
+    "ends-in-underscore": "a_",
+    "sixty-four": "x" * 64,
+}
 
 
 def build() -> Book:
@@ -291,6 +298,7 @@ def _size(ask: Rules) -> None:
 
 def _order(ask: Rules) -> None:
     """The steps of section 5 and the elements inside a claim, each against its successor."""
+
     def both(id: str, claims: Value, code: str) -> None:
         ask.of(f"first.{id}", "5", claims, code)
 
@@ -299,7 +307,9 @@ def _order(ask: Rules) -> None:
     both("kind-unknown-before-unknown", put(unknown, (3,), 99), "KindUnknown")
     both("unknown-before-missing", unknown, "ClaimUnknown")
     both("missing-before-forbidden", ordered({**without(message(), 10), 13: None}), "ClaimMissing")
-    both("missing-of-a-later-label-before-forbidden", ordered({**without(message(), 12), 13: None, 1: 0}), "ClaimMissing")
+    both(
+        "missing-of-a-later-label-before-forbidden", ordered({**without(message(), 12), 13: None, 1: 0}), "ClaimMissing"
+    )
     both("forbidden-before-type", ordered({**message(), 1: 0, 26: None}), "ClaimForbidden")
     both("type-before-form", message({2: ZERO, 12: 0}), "ClaimType")
     both("lower-label-first", message({8: [id_of(1), id_of(1)], 10: "x"}), "ListOrder")
@@ -316,7 +326,9 @@ def _order(ask: Rules) -> None:
     both("merge-order-before-next", _merges(_merge(12), _merge(11), 0), "ListOrder")
     both("parent-before-merges", message({6: [id_of(5), 0, [0] * 17]}), "ClaimType")
     both("step-before-outputs", message({7: [None, id_of(1), "/", [], None]}), "NameForm")
-    both("outputs-count-before-elements", message({7: [None, id_of(1), "a", {n: 0 for n in range(17)}, None]}), "TooMany")
+    both(
+        "outputs-count-before-elements", message({7: [None, id_of(1), "a", {n: 0 for n in range(17)}, None]}), "TooMany"
+    )
     both("output-key-before-value", message({7: [None, id_of(1), "a", {"/": "x" * 300}, None]}), "NameForm")
     both("outputs-before-approves", message({7: [None, id_of(1), "a", {"a": "x" * 300}, 0]}), "ClaimRange")
     both("epoch-before-counter", message({9: [TIME_END, "x"]}), "ClaimRange")
@@ -325,5 +337,3 @@ def _order(ask: Rules) -> None:
     both("media-type-type-before-form", message({12: [id_of(1), 1, b""]}), "ClaimType")
     both("media-type-before-agreement", message({2: ZERO, 12: [id_of(1), 1, ""]}), "ClaimForm")
     both("codec-before-claims", Raw(head(5, 2) + b"\x01\x00\x03\xf7"), "TypeForbidden")
-
-

@@ -63,7 +63,11 @@ class Talk:
         return self
 
     def draft(
-        self, author: Person, n: int | None = None, seq: tuple[int, int] | None = None, changes: Mapping[object, Value] = {}
+        self,
+        author: Person,
+        n: int | None = None,
+        seq: tuple[int, int] | None = None,
+        changes: Mapping[object, Value] = {},
     ) -> Entry:
         """The message that the author would sign now, having seen ``n`` entries, with some claims changed."""
         ids = self.ids

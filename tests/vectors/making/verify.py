@@ -9,7 +9,9 @@ import blake3
 
 from .cbor import Value, encode
 from .claims import Claims, id_of, message, opening, put, view
-from .curve import BASE, L, ZERO, add, encode as encode_point, plus_order, secret, sign_with, times as multiple, torsion
+from .curve import BASE, ZERO, L, add, plus_order, secret, sign_with, torsion
+from .curve import encode as encode_point
+from .curve import times as multiple
 from .envelope import commitment, cose, header, keyed, message_id, seal, sig_structure
 from .people import ALICE, BOB, MALLORY, OPERATOR, ROOT, SEQUENCER, STRANGER, Person, directory
 from .vector import Book, times
@@ -28,7 +30,15 @@ def build() -> Book:
     """All vectors of the verification of one envelope."""
     book = Book("verify", "verifying one envelope and its body (envelope.6, envelope.7, identity.1)")
 
-    def ask(id: str, clause: str, envelope: bytes, code: str = "ok", given: object = None, salt: bytes = SALT, **answer: object) -> None:
+    def ask(
+        id: str,
+        clause: str,
+        envelope: bytes,
+        code: str = "ok",
+        given: object = None,
+        salt: bytes = SALT,
+        **answer: object,
+    ) -> None:
         question: dict[str, object] = {"op": "verify", "envelope": envelope.hex(), "directory": directory()}
         if given is not None:
             question |= {"body": given.hex() if isinstance(given, bytes) else given, "body_salt": salt.hex()}
@@ -109,7 +119,12 @@ def _signatures(ask: Ask) -> None:
         with_signature(f"r-is-torsion-{order}", "1.5", sign_with(0, small, key, a, signed), "SignatureInvalid")
     other = seal(message({10: 1}))
     ask("signature.of-another-envelope", "identity.1.5", cose(protected, payload, other[-64:]), "SignatureInvalid")
-    ask("signature.under-another-kid", "identity.1.5", cose(header(BOB.kid), encode(message(author=BOB)), good), "SignatureInvalid")
+    ask(
+        "signature.under-another-kid",
+        "identity.1.5",
+        cose(header(BOB.kid), encode(message(author=BOB)), good),
+        "SignatureInvalid",
+    )
 
 
 def _exchanged(good: bytes) -> str:
@@ -172,7 +187,13 @@ def _bodies(ask: Ask) -> None:
         "other-purpose": keyed("leaf", SALT + b"hello"),
         "sha-256": hashlib.sha256(SALT + b"hello").digest(),
     }.items():
-        ask(f"body.commitment.{name}", "envelope.7.4", seal(opening({12: [thing, 5, "text/plain"]})), "BodyMismatch", given=b"hello")
+        ask(
+            f"body.commitment.{name}",
+            "envelope.7.4",
+            seal(opening({12: [thing, 5, "text/plain"]})),
+            "BodyMismatch",
+            given=b"hello",
+        )
     largest = bytes(LARGEST)
     claims = with_body(largest)
     ask("body.largest", "envelope.2.1", seal(claims), given=times((b"\0", LARGEST)), **verified(claims, "present"))
@@ -193,7 +214,9 @@ def _order(ask: Ask) -> None:
     ask("first.claims-before-key", "envelope.6.1", seal(broken, STRANGER), "ClaimUnknown")
     ask("first.key-before-signature", "envelope.6.2", forged(message(author=STRANGER), STRANGER), "KeyUnknown")
     ask("first.signature-before-realm", "envelope.6.3", forged(message(inside), ALICE), "SignatureInvalid")
-    ask("first.signature-before-purpose", "envelope.6.3", forged(message(author=OPERATOR), OPERATOR), "SignatureInvalid")
+    ask(
+        "first.signature-before-purpose", "envelope.6.3", forged(message(author=OPERATOR), OPERATOR), "SignatureInvalid"
+    )
     with_hello = message({12: hello})
     ask("first.signature-before-body", "envelope.6.3", forged(with_hello, ALICE), "SignatureInvalid", given=b"other")
     ask("first.realm-before-body", "envelope.6.4", seal(message({**inside, 12: hello})), "RealmOther", given=b"other")
@@ -201,5 +224,11 @@ def _order(ask: Ask) -> None:
     by_operator = seal(message({12: hello}, OPERATOR), OPERATOR)
     ask("first.body-before-purpose", "envelope.6.5", by_operator, "BodyMismatch", given=b"hellO")
     ask("first.body-size-before-salt", "envelope.7.3", seal(with_hello), "BodySize", given=b"hell", salt=b"")
-    ask("first.body-unexpected-before-purpose", "envelope.7.1", seal(message(author=OPERATOR), OPERATOR), "BodyUnexpected", given=b"")
+    ask(
+        "first.body-unexpected-before-purpose",
+        "envelope.7.1",
+        seal(message(author=OPERATOR), OPERATOR),
+        "BodyUnexpected",
+        given=b"",
+    )
     ask("first.sound-body-wrong-purpose", "envelope.6.6", by_operator, "PurposeWrong", given=b"hello")
