@@ -123,7 +123,7 @@ def test_every_rule_has_an_accepted_twin() -> None:
 def test_the_pipe_of_the_readme(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["questions", "keys"]) == 0
     asked = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    answers = [{"id": question.pop("id"), **ask("reference", **question)} for question in asked]
+    answers = [{**ask("reference", **question), "id": question["id"]} for question in asked]
     for found, status in ((answers, 0), (answers[1:], 1), ([{**answers[0], "code": "KeyWeak"}, *answers[1:]], 1)):
         monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(map(json.dumps, found))))
         assert main(["check", "keys"]) == status
