@@ -70,7 +70,10 @@ def test_a61_no_edit_passes_a_retained_head() -> None:
         code, position = judge_history(file(items), HEAD)
         assert code != "ok", name
         # What stands before the first difference is sound.
-        same = next((i for i, (a, b) in enumerate(zip(items, TALK.items, strict=False)) if a != b), min(len(items), len(TALK.items)))
+        same = next(
+            (i for i, (a, b) in enumerate(zip(items, TALK.items, strict=False)) if a != b),
+            min(len(items), len(TALK.items)),
+        )
         assert position >= same or code == "HeadStale", name
         count += 1
     assert count > 200
@@ -84,7 +87,9 @@ def test_a61_without_a_head_only_a_tail_can_go_unseen() -> None:
         code, _ = judge_history(file(items))
         if code == "ok":
             accepted.append(name)
-            assert sorted(items) == sorted(TALK.items) or items == TALK.items[: len(items)] or set(items) < set(TALK.items), name
+            assert (
+                sorted(items) == sorted(TALK.items) or items == TALK.items[: len(items)] or set(items) < set(TALK.items)
+            ), name
             # Every author's own words stand in the author's own order, and nothing is there that was not signed.
             for person in PEOPLE:
                 own = [e.item for e in TALK.entries if e.author is person]
@@ -118,7 +123,7 @@ def test_two_histories_for_two_readers_meet_in_one_head() -> None:
     # And an author who has seen the one cannot be put into the other.
     for n in range(1, 9):
         spliced = [*TALK.items[:n], *OTHER.items[n:]]
-        if n not in (1,):
+        if n != 1:
             assert judge_history(file(spliced))[0] in ("ContextForked", "ContextAhead"), n
 
 
@@ -128,7 +133,11 @@ def test_a_keeper_can_withhold_a_body_and_cannot_replace_it() -> None:
     assert judge_history(file(withheld), HEAD) == ("ok", 9)
     for i, made in enumerate(TALK.entries):
         if made.body is not None:
-            for salt, body in ((made.salt, made.body + b" "), (bytes(32), made.body), (made.salt, OTHER.entries[i].body)):
+            for salt, body in (
+                (made.salt, made.body + b" "),
+                (bytes(32), made.body),
+                (made.salt, OTHER.entries[i].body),
+            ):
                 assert body is not None
                 items = [*TALK.items[:i], entry(made.envelope, salt, body), *TALK.items[i + 1 :]]
                 code = "BodySize" if len(body) != len(made.body) else "BodyMismatch"
@@ -145,7 +154,7 @@ def test_a61_the_report_names_what_is_proved(place: int) -> None:
     if not covered:
         assert judge_history(dropped) == ("ok", 8)
     elif named:
-        assert gone in {id for repair in _report(dropped)["repairs"] for id in repair["ids"]}
+        assert gone in {each for repair in _report(dropped)["repairs"] for each in repair["ids"]}
     changed = _report(file([*TALK.items[:place], altered(TALK.entries[place]), *TALK.items[place + 1 :]]))
     assert changed["first_fault"]["position"] == place
     if named:
@@ -171,4 +180,9 @@ def test_an_authors_own_key_rewrites_only_what_nobody_has_seen() -> None:
         code, position = judge_history(file(rewritten(place, PEOPLE[place % 3])))
         later = [n for n in range(place + 1, 9) if seen_by(n) > place]
         assert (code, position) == (("ContextForked", later[0]) if later else ("ok", 9))
-        refused_history("HeadForked" if not later else "ContextForked", 8 if not later else later[0], file(rewritten(place, PEOPLE[place % 3])), HEAD)
+        refused_history(
+            "HeadForked" if not later else "ContextForked",
+            8 if not later else later[0],
+            file(rewritten(place, PEOPLE[place % 3])),
+            HEAD,
+        )

@@ -84,7 +84,16 @@ def test_a27_signatures_of_one_byte() -> None:
         assert judge(with_signature(signature)) == expected, byte
 
 
-CONTEXTS = ("Signature", "Signature1", "CounterSignature", "CounterSignature0", "CounterSignatureV2", "MAC0", "Encrypt0", "")
+CONTEXTS = (
+    "Signature",
+    "Signature1",
+    "CounterSignature",
+    "CounterSignature0",
+    "CounterSignatureV2",
+    "MAC0",
+    "Encrypt0",
+    "",
+)
 
 
 def test_a28_signatures_over_something_else() -> None:
@@ -98,7 +107,14 @@ def test_a28_signatures_over_something_else() -> None:
         assert code == ("ok" if own else "SignatureInvalid"), (context, typ, external)
         accepted += own
     assert accepted == 1
-    for thing in (PAYLOAD, hashlib.sha256(SIGNED).digest(), hashlib.sha512(SIGNED).digest(), keyed("leaf", SIGNED), SIGNED[1:], SIGNED + b"\0"):
+    for thing in (
+        PAYLOAD,
+        hashlib.sha256(SIGNED).digest(),
+        hashlib.sha512(SIGNED).digest(),
+        keyed("leaf", SIGNED),
+        SIGNED[1:],
+        SIGNED + b"\0",
+    ):
         refused("SignatureInvalid", with_signature(ALICE.sign(thing)))
 
 
@@ -216,7 +232,9 @@ def test_a31_one_bad_among_many_at_each_place(threads: int) -> None:
     people = (ALICE, BOB, CAROL)
     honest = [seal(message({10: TIME + n}, people[n % 3]), people[n % 3]) for n in range(70)]
     a, r = curve.secret(ALICE.seed), curve.times(77, curve.BASE)
-    cancels = with_signature(curve.sign_with(77, curve.encode(curve.add(r, curve.torsion()[4])), ALICE.public, a, SIGNED))
+    cancels = with_signature(
+        curve.sign_with(77, curve.encode(curve.add(r, curve.torsion()[4])), ALICE.public, a, SIGNED)
+    )
     for place in range(70):
         items = list(honest)
         items[place] = [ENVELOPE[:-1] + b"\xff", cancels, b"", seal(message(author=STRANGER), STRANGER)][place % 4]
@@ -251,7 +269,11 @@ def test_a34_two_messages_under_one_number_leave_evidence() -> None:
 def test_a35_numbers_that_go_back_or_jump() -> None:
     talk = lively()
     epoch, counter = talk.entries[6].claims[9]  # type: ignore[misc]
-    for seq, code in (((epoch, counter), "SeqUsed"), ((epoch - 1, counter + 1), "SeqUsed"), ((epoch, counter + (1 << 16) + 1), "SeqWindow")):
+    for seq, code in (
+        ((epoch, counter), "SeqUsed"),
+        ((epoch - 1, counter + 1), "SeqUsed"),
+        ((epoch, counter + (1 << 16) + 1), "SeqWindow"),
+    ):
         refused_history(code, 7, file([*talk.items, talk.draft(BOB, seq=seq).item]))
     talk.say(BOB, "a gap is not a fault", seq=(epoch, counter + (1 << 16)))
     assert verify_conversation(file(talk.items), DIRECTORY).entries == 8

@@ -17,7 +17,7 @@ from tests.vectors.making.cbor import Raw, encode, head
 from tests.vectors.making.claims import id_of, message, opening
 from tests.vectors.making.envelope import commitment, cose, header, seal
 from tests.vectors.making.people import ALICE, BOB
-from tests.vectors.making.talk import HEADER, Entry, Talk, entry, file
+from tests.vectors.making.talk import HEADER, Entry, Talk, file
 
 ENVELOPES = {"open": seal(opening()), "message": seal(message())}
 
@@ -122,7 +122,10 @@ def test_a05_every_head_in_every_wider_form() -> None:
         for wider in (1, 2, 4, 8):
             if wider > width:
                 rest = ENVELOPES["message"][1:]
-                assert judge(b"\xd2" + rest[:start] + head(major, number, wider) + rest[start + 1 + width :]) == "NotMinimal"
+                assert (
+                    judge(b"\xd2" + rest[:start] + head(major, number, wider) + rest[start + 1 + width :])
+                    == "NotMinimal"
+                )
                 found += 1
     assert found > 150
     honest_still_passes()
@@ -146,7 +149,14 @@ def test_a09_depth(depth: int) -> None:
     for piece in (b"\x81", b"\xa1\x00"):
         bomb = piece * depth + b"\x00"
         if len(bomb) < 65_000:
-            inside = (bomb, b"\xd2" + bomb, cose(bomb, b"", b""), seal(bomb), cose(Raw(bomb), b"", b""), cose(header(ALICE.kid), b"", b"", Raw(bomb)))
+            inside = (
+                bomb,
+                b"\xd2" + bomb,
+                cose(bomb, b"", b""),
+                seal(bomb),
+                cose(Raw(bomb), b"", b""),
+                cose(header(ALICE.kid), b"", b"", Raw(bomb)),
+            )
             for envelope in inside:
                 assert judge(envelope) == "DepthLimit"
     honest_still_passes()
