@@ -106,7 +106,7 @@ def test_an_encrypted_file_shows_nothing_and_every_byte_of_it_counts(
     ):
         path.write_bytes(data[:at] + value + data[at + len(value) :])
         refused("KeyFileForm", path, passphrase="correct horse")
-    for at in (23, 40, 63, len(data) - 1):
+    for at in (40, len(data) - 1):
         path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         refused("PassphraseWrong", path, passphrase="correct horse")
 
