@@ -124,17 +124,19 @@ Change = Callable[[Any, Any], Any]
 
 
 def _wrong_type(draw: Any, claims: Any) -> Any:
-    path = draw(st.sampled_from([path for path in PLACES if _reaches(claims, path)]))
-    return put(claims, path, draw(st.sampled_from([*SAMPLES.values(), 2**48, 2**62, b"x" * 32, ZERO, ["x"], {"a": 1}])))
+    paths = [path for path in PLACES if _reaches(claims, path)]
+    if not paths:
+        return claims
+    others = [*SAMPLES.values(), 2**48, 2**62, b"x" * 32, ZERO, ["x"], {"a": 1}]
+    return put(claims, draw(st.sampled_from(paths)), draw(st.sampled_from(others)))
 
 
 def _reaches(claims: Any, path: tuple[int, ...]) -> bool:
     for step in path:
-        try:
-            claims = claims[step]
-        except (KeyError, IndexError, TypeError):
+        if not (isinstance(claims, dict) and step in claims) and not (isinstance(claims, list) and step < len(claims)):
             return False
-    return not isinstance(claims, str | bytes) or len(path) < 2 or bool(path)
+        claims = claims[step]
+    return True
 
 
 def _label(draw: Any, claims: Any) -> Any:
