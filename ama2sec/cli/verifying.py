@@ -31,7 +31,7 @@ from ama2sec.errors import error
 from ama2sec.history.transcript import Progress
 from ama2sec.limits import MAX_ITEM
 
-__all__ = ["Implementation", "describe", "explain", "verify"]
+__all__ = ["Implementation", "describe", "explanation", "verify"]
 
 _BATCH = 512
 _MAX_LINE = 2 * MAX_ITEM + 4096
@@ -212,7 +212,7 @@ def _conversation(file: Path | None, keys: Directory, head: str | None, impl: Im
         if as_json:
             emit(fault_view(fault))
         else:
-            explain(fault)
+            _explain(fault)
         return fault.exit_code
     if as_json:
         emit({"ok": True, **found.to_json()})
@@ -278,24 +278,29 @@ _KINDS = {
 }
 
 
-def explain(fault: HistoryError) -> None:
+def _explain(fault: HistoryError) -> None:
     """A fault of a conversation for a person: the verdict, what proves the explanation, and what cannot be told."""
     out = console()
     out.print(plain(f"NOT VALID  {fault}"))
+    for label, text in explanation(fault):
+        out.print(f"  {label:<14}{text}")
+
+
+def explanation(fault: HistoryError) -> list[tuple[str, str]]:
+    """The report of a fault as labels and sentences; empty where there is none."""
     report: Any = fault.report
     if not isinstance(report, dict):
-        return
+        return []
     first = report["first_fault"]
     who = f", signed as {first['author']}" if first["author"] else ""
-    out.print(
-        f"  first fault   entry {first['position']} (byte {first['offset']}){who}; {report['sound']} entries before it are sound"
-    )
-    for repair in report["repairs"]:
-        out.print(f"  explanation   entry {repair['position']} {_KINDS[repair['kind']]}{_proof(repair)}")
+    place = f"entry {first['position']} (byte {first['offset']}){who}; {report['sound']} entries before it are sound"
+    repairs = [f"entry {row['position']} {_KINDS[row['kind']]}{_proof(row)}" for row in report["repairs"]]
     rest = f"{report['fits_after']} later entries fit, {report['misfits_after']} do not"
-    out.print(f"  afterwards    {rest}{'' if report['judged'] else '; the rest was not judged'}")
+    rows = [("first fault", place), *(("explanation", text) for text in repairs)]
+    rows.append(("afterwards", rest if report["judged"] else f"{rest}; the rest was not judged"))
     if report["head"] is not None:
-        out.print(f"  head before   {report['head']}")
+        rows.append(("head before", report["head"]))
+    return rows
 
 
 def _proof(repair: dict[str, Any]) -> str:
