@@ -266,15 +266,15 @@ def _print_report(found: ConversationReport) -> None:
 
 
 _KINDS = {
-    "altered": "was altered",
-    "inserted": "was put in; it does not belong to this history",
-    "other_conversation": "belongs to another conversation",
-    "missing": "is missing",
-    "swapped": "stands in the wrong place",
-    "equivocation": "is one of two messages that its author signed under one number",
-    "duplicated": "stands here twice",
-    "cut_off": "the end of the history was cut off",
-    "unknown": "does not fit, and nothing proves what was done",
+    "altered": "entry {at} was altered",
+    "inserted": "entry {at} was put in; it does not belong to this history",
+    "other_conversation": "entry {at} belongs to another conversation",
+    "missing": "an entry is missing where entry {at} stands now",
+    "swapped": "entry {at} stands in the wrong place",
+    "equivocation": "entry {at} is one of two messages that its author signed under one number",
+    "duplicated": "entry {at} stands here twice",
+    "cut_off": "the end of the history was cut off, behind the {at} entries that are left",
+    "unknown": "entry {at} does not fit, and nothing proves what was done",
 }
 
 
@@ -294,7 +294,7 @@ def explanation(fault: HistoryError) -> list[tuple[str, str]]:
     first = report["first_fault"]
     who = f", signed as {first['author']}" if first["author"] else ""
     place = f"entry {first['position']} (byte {first['offset']}){who}; {report['sound']} entries before it are sound"
-    repairs = [f"entry {row['position']} {_KINDS[row['kind']]}{_proof(row)}" for row in report["repairs"]]
+    repairs = [f"{_KINDS[row['kind']].format(at=row['position'])}{_proof(row)}" for row in report["repairs"]]
     rest = f"{report['fits_after']} later entries fit, {report['misfits_after']} do not"
     rows = [("first fault", place), *(("explanation", text) for text in repairs)]
     rows.append(("afterwards", rest if report["judged"] else f"{rest}; the rest was not judged"))
