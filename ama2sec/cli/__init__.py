@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from ama2sec.errors import Ama2Error, error
 
-__all__ = ["main"]
+__all__ = ["guarded", "main"]
 
 INTERRUPTED = 130
 
@@ -21,11 +22,19 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit status."""
-    as_json = "--json" in arguments
-    try:
+
+    def command() -> int:
         from ama2sec.cli.app import invoke
 
-        status = invoke(arguments)
+        return invoke(arguments)
+
+    return guarded(command, as_json="--json" in arguments)
+
+
+def guarded(command: Callable[[], int], *, as_json: bool = False) -> int:
+    """Run ``command`` and return its exit status; what it raises is reported, and becomes the status that docs/cli.md lists."""
+    try:
+        status = command()
         sys.stdout.flush()
     except Ama2Error as fault:
         status = _report(fault, as_json)

@@ -39,7 +39,12 @@ def console(*, stderr: bool = False) -> Console:
     """The one console: no markup, no highlighting, so that brackets in a peer's text mean nothing."""
     from rich.console import Console
 
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    class Strict(Console):
+        def on_broken_pipe(self) -> None:
+            """A reader that has gone is an error of its own (``PipeClosed``); rich would leave with status 1."""
+            raise  # noqa: PLE0704  called while the BrokenPipeError is handled
+
+    return Strict(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def emit(value: object) -> None:

@@ -31,7 +31,7 @@ from ama2sec.errors import error
 from ama2sec.history.transcript import Progress
 from ama2sec.limits import MAX_ITEM
 
-__all__ = ["Implementation", "describe", "explain", "verify"]
+__all__ = ["Implementation", "describe", "explanation", "verify"]
 
 _BATCH = 512
 _MAX_LINE = 2 * MAX_ITEM + 4096
@@ -212,7 +212,7 @@ def _conversation(file: Path | None, keys: Directory, head: str | None, impl: Im
         if as_json:
             emit(fault_view(fault))
         else:
-            explain(fault)
+            _explain(fault)
         return fault.exit_code
     if as_json:
         emit({"ok": True, **found.to_json()})
@@ -266,36 +266,41 @@ def _print_report(found: ConversationReport) -> None:
 
 
 _KINDS = {
-    "altered": "was altered",
-    "inserted": "was put in; it does not belong to this history",
-    "other_conversation": "belongs to another conversation",
-    "missing": "is missing",
-    "swapped": "stands in the wrong place",
-    "equivocation": "is one of two messages that its author signed under one number",
-    "duplicated": "stands here twice",
-    "cut_off": "the end of the history was cut off",
-    "unknown": "does not fit, and nothing proves what was done",
+    "altered": "entry {at} was altered",
+    "inserted": "entry {at} was put in; it does not belong to this history",
+    "other_conversation": "entry {at} belongs to another conversation",
+    "missing": "an entry is missing where entry {at} stands now",
+    "swapped": "entry {at} stands in the wrong place",
+    "equivocation": "entry {at} is one of two messages that its author signed under one number",
+    "duplicated": "entry {at} stands here twice",
+    "cut_off": "the end of the history was cut off, behind the {at} entries that are left",
+    "unknown": "entry {at} does not fit, and nothing proves what was done",
 }
 
 
-def explain(fault: HistoryError) -> None:
+def _explain(fault: HistoryError) -> None:
     """A fault of a conversation for a person: the verdict, what proves the explanation, and what cannot be told."""
     out = console()
     out.print(plain(f"NOT VALID  {fault}"))
+    for label, text in explanation(fault):
+        out.print(f"  {label:<14}{text}")
+
+
+def explanation(fault: HistoryError) -> list[tuple[str, str]]:
+    """The report of a fault as labels and sentences; empty where there is none."""
     report: Any = fault.report
     if not isinstance(report, dict):
-        return
+        return []
     first = report["first_fault"]
     who = f", signed as {first['author']}" if first["author"] else ""
-    out.print(
-        f"  first fault   entry {first['position']} (byte {first['offset']}){who}; {report['sound']} entries before it are sound"
-    )
-    for repair in report["repairs"]:
-        out.print(f"  explanation   entry {repair['position']} {_KINDS[repair['kind']]}{_proof(repair)}")
+    place = f"entry {first['position']} (byte {first['offset']}){who}; {report['sound']} entries before it are sound"
+    repairs = [f"{_KINDS[row['kind']].format(at=row['position'])}{_proof(row)}" for row in report["repairs"]]
     rest = f"{report['fits_after']} later entries fit, {report['misfits_after']} do not"
-    out.print(f"  afterwards    {rest}{'' if report['judged'] else '; the rest was not judged'}")
+    rows = [("first fault", place), *(("explanation", text) for text in repairs)]
+    rows.append(("afterwards", rest if report["judged"] else f"{rest}; the rest was not judged"))
     if report["head"] is not None:
-        out.print(f"  head before   {report['head']}")
+        rows.append(("head before", report["head"]))
+    return rows
 
 
 def _proof(repair: dict[str, Any]) -> str:
