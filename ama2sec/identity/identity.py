@@ -78,7 +78,7 @@ class Identity:
         Raises ``FileUnreadable``, ``KeyFilePermissions``, ``KeyFileForm``, ``PassphraseNeeded``, ``PassphraseWrong``.
         """
         with _files.reading(path) as descriptor:
-            _files.private_regular(descriptor, path)
+            _files.private(descriptor, path)
             data = _files.read_bounded(descriptor, _MAX_KEY_FILE)
         key, name, purpose = _native.keyfile_decode(data, encoded_passphrase(passphrase))
         return cls._of(name, purpose, key.public, key)
