@@ -7,7 +7,6 @@ So a crash, a full disk or an interrupt leaves the old file or the new one, neve
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 import tempfile
@@ -21,18 +20,19 @@ __all__ = ["append_durable", "private", "read_bounded", "reading", "sync_folder"
 _CHUNK = 1 << 20
 
 
-def _why(fault: OSError) -> str:
-    return fault.strerror or type(fault).__name__
+def _why(fault: OSError | ValueError) -> str:
+    """What the operating system says, or that the name can be no file's (a null character, a lone surrogate)."""
+    return (fault.strerror or type(fault).__name__) if isinstance(fault, OSError) else "a name that no file can have"
 
 
-def unreadable(path: str | os.PathLike[str], fault: OSError) -> Ama2Error:
+def unreadable(path: str | os.PathLike[str], fault: OSError | ValueError) -> Ama2Error:
     """The ``FileUnreadable`` error for ``path``."""
     return error("FileUnreadable", f"to read {os.fspath(path)!r}", _why(fault))
 
 
-def unwritable(path: str | os.PathLike[str], fault: OSError) -> Ama2Error:
+def unwritable(path: str | os.PathLike[str], fault: OSError | ValueError) -> Ama2Error:
     """The ``WriteFailed`` (or, for a closed pipe, ``PipeClosed``) error for ``path``."""
-    code = "PipeClosed" if fault.errno == errno.EPIPE else "WriteFailed"
+    code = "PipeClosed" if isinstance(fault, BrokenPipeError) else "WriteFailed"
     return error(code, f"to write {os.fspath(path)!r}", _why(fault))
 
 
@@ -42,7 +42,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[int]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (OSError, ValueError) as fault:
-        raise unreadable(path, fault if isinstance(fault, OSError) else OSError(0, str(fault))) from None
+        raise unreadable(path, fault) from None
     try:
         yield descriptor
     except OSError as fault:
@@ -122,11 +122,10 @@ def writing_whole(
 
 def _writable_name(path: str | os.PathLike[str]) -> Path:
     try:
-        whole = b"\0" not in os.fsencode(path)
-    except ValueError:
-        whole = False
-    if not whole:
-        raise error("WriteFailed", "a name that a file can have", "one with a null character or a lone surrogate")
+        if b"\0" in os.fsencode(path):
+            raise ValueError
+    except ValueError as fault:
+        raise unwritable(path, fault) from None
     return Path(path)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from ama2sec import ConversationReport, Directory, HistoryError, Id, Message, verify_conversation
+from ama2sec import Ama2Error, Directory, HistoryError, Id, Message, verify_conversation
 from ama2sec.cli.inputs import Input, read_whole
 from ama2sec.cli.progress import bar
 from ama2sec.cli.show import body_lines, emit, fault_view, line, plain, row
+
+_MAX_REFERENCE = 1 << 30
 
 __all__ = ["by_reference", "conversation", "describe", "explain", "recipients", "show_message"]
 
@@ -83,36 +85,50 @@ def conversation(source: Input, keys: Directory, head: str | None, as_json: bool
     if as_json:
         emit({"ok": True, **found.to_json()})
     else:
-        _print_report(found)
+        _print_report(found.to_json())
     return 0
 
 
 def by_reference(source: Input, keys: Directory, head: str | None, as_json: bool) -> int:
-    """The same by the second implementation, which reads the whole file into memory."""
-    from ama2sec.reference import verify_transcript
-    from ama2sec.reference.directory import Directory as ReferenceDirectory
+    """The same by the second implementation. It reads the whole file into memory, and gives a verdict without a diagnosis."""
+    from ama2sec import reference
 
-    data = read_whole(source, 1 << 34)
-    found = verify_transcript(data, ReferenceDirectory.from_json(keys.to_json().encode()), head=head)
-    view = {"ok": True, "head": found.head_text, "entries": found.entries, "implementation": "reference"}
+    data = read_whole(source, _MAX_REFERENCE)
+    directory = reference.Directory.from_json(keys.to_json().encode())
+    try:
+        found = reference.verify_transcript(data, directory, head=head)
+    except Ama2Error as fault:
+        if as_json:
+            emit({**fault_view(fault), "position": fault.position, "implementation": "reference"})
+        else:
+            line("NOT VALID, by the reference", style="bold red")
+            line(f"  {fault}")
+            row("first fault", f"entry {fault.position}", _sound(fault.position or 0))
+        return fault.exit_code
+    report = {
+        "head": found.head_text,
+        "entries": found.entries,
+        "authors": found.authors,
+        "lag": found.lag,
+        "tail": "checked" if found.head_compared else "unchecked",
+    }
     if as_json:
-        emit(view)
+        emit({"ok": True, **report, "implementation": "reference"})
     else:
-        line(f"valid: {found.entries} entries, by the reference")
-        line(f"  head  {found.head_text}")
+        _print_report(report, by=", by the reference")
     return 0
 
 
-def _print_report(found: ConversationReport) -> None:
-    authors = "1 author" if found.authors == 1 else f"{found.authors:,} authors"
-    entries = "1 entry" if found.entries == 1 else f"{found.entries:,} entries"
-    line(f"valid: {entries} by {authors}, every signature and every context", style="bold green")
-    if found.tail == "checked":
+def _print_report(found: dict[str, Any], *, by: str = "") -> None:
+    authors = "1 author" if found["authors"] == 1 else f"{found['authors']:,} authors"
+    entries = "1 entry" if found["entries"] == 1 else f"{found['entries']:,} entries"
+    line(f"valid{by}: {entries} by {authors}, every signature and every context", style="bold green")
+    if found["tail"] == "checked":
         row("tail", "checked against the head that you kept")
     else:
         row("tail", "unchecked", "without a head that you kept, a tail that was cut off cannot be seen")
-    row("largest lag", f"{found.lag:,}", "the most entries that an author had not seen yet when it spoke")
-    line(f"head  {found.head}")
+    row("largest lag", f"{found['lag']:,}", "the most entries that an author had not seen yet when it spoke")
+    line(f"head  {found['head']}")
 
 
 _KINDS = {

@@ -174,7 +174,9 @@ def _opened(author: Identity, path: Path, keys: Directory, members: list[str] | 
     return chat
 
 
-def _deliver(stack: ExitStack, out: Path | None, as_json: bool, chat: Conversation | None) -> Callable[[Signed], object]:
+def _deliver(
+    stack: ExitStack, out: Path | None, as_json: bool, chat: Conversation | None
+) -> Callable[[Signed], object]:
     """Where each signed message goes, as soon as it is made."""
     if as_json:
         return lambda signed: emit({"id": str(signed.id), "entry": signed.to_bytes().hex()})

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ama2sec._native import TranscriptReader, transcript_header
+from ama2sec._native import TranscriptReader
 from ama2sec.cli.inputs import Input
 from ama2sec.errors import Ama2Error, error
 from ama2sec.limits import MAX_BODY, MAX_ITEM
@@ -39,10 +39,8 @@ def items(source: Input) -> Iterator[bytes | Ama2Error]:
     if is_lines(source.first):
         yield from (line if isinstance(line, Ama2Error) else _entry_of(line) for line in lines(source))
         return
-    reader = TranscriptReader()
+    reader = TranscriptReader(bare=not is_conversation(source.first))
     try:
-        if not is_conversation(source.first):
-            reader.feed(transcript_header())
         while chunk := source.read(_CHUNK):
             yield from reader.feed(chunk)
         left = reader.finish()
