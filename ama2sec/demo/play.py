@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ama2sec import ConversationReport, Directory, Fingerprint, HistoryError, Identity, reference, verify_conversation
-from ama2sec.cli.verifying import explanation
+from ama2sec.cli.reporting import explanation
 from ama2sec.demo.attacks import Attack, attacks, differences
 from ama2sec.demo.said import Said
 from ama2sec.demo.screen import Screen
@@ -151,7 +151,8 @@ class Play:
         except HistoryError as fault:
             found = fault
             self.screen.rows([("NOT VALID", str(fault))], style="red")
-            self.screen.rows([row for row in explanation(fault) if row[0] != "head before"])
+            for label, value, meaning in explanation(fault):
+                self.screen.rows([(label, f"{value}; {meaning}" if meaning else value)])
         else:
             self.screen.rows([("valid", f"{found.entries:,} entries; tail: {found.tail}")], style="green")
             self.screen.rows([("", "Any beginning of an honest history is an honest history.")])
