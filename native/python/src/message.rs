@@ -20,7 +20,7 @@ pub fn from_json<'py>(py: Python<'py>, value: &serde_json::Value) -> PyResult<Bo
 /// An envelope that reads strictly. Nothing in it is known to be true.
 #[pyclass(frozen, module = "ama2sec")]
 pub struct UnverifiedEnvelope {
-    inner: core::UnverifiedEnvelope,
+    pub inner: core::UnverifiedEnvelope,
     body: Option<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -309,7 +309,7 @@ impl ExecutionPath {
 #[pyclass(frozen, module = "ama2sec")]
 pub struct Signed {
     id: core::Id,
-    envelope: Vec<u8>,
+    pub envelope: Vec<u8>,
     body: Option<(Py<PyBytes>, [u8; 32])>,
 }
 

@@ -1,11 +1,14 @@
 //! The trees of the room history, for Python: accumulators that fork, and the SHA-256 tree of realm records.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use ama2sec_core::errors::{Code, Error, Result};
 use ama2sec_core::history::accumulator::{BranchTree, CompactRange};
 use ama2sec_core::history::forest::{Branch, Forest};
-use ama2sec_core::history::nodes::MemoryNodes;
+use ama2sec_core::history::node_file::{FileBranch, NodeFile as CoreNodeFile};
+use ama2sec_core::history::nodes::{MemoryNodes, NodeStore};
 use ama2sec_core::history::sha_tree::{Rfc6962, rfc6962_leaf, rfc6962_root};
 use ama2sec_core::history::tree::Tree;
 use ama2sec_core::limits::SIZE_END;
@@ -17,16 +20,95 @@ use crate::errors::{exact, guard, guard_detached, to_py};
 use crate::history::Fingerprint;
 use crate::identity::Id;
 
-pub type Nodes = MemoryNodes;
+/// The nodes of one branch, wherever they are kept.
+pub enum Nodes {
+    Memory(MemoryNodes),
+    File(Box<FileBranch<File>>),
+}
+
+impl NodeStore for Nodes {
+    fn push(&mut self, node: &CoreId) -> Result<()> {
+        self.append(std::slice::from_ref(node))
+    }
+
+    fn append(&mut self, nodes: &[CoreId]) -> Result<()> {
+        match self {
+            Nodes::Memory(memory) => memory.append(nodes),
+            Nodes::File(file) => file.append(nodes),
+        }
+    }
+
+    fn node(&mut self, index: u64) -> Result<CoreId> {
+        match self {
+            Nodes::Memory(memory) => memory.node(index),
+            Nodes::File(file) => file.node(index),
+        }
+    }
+
+    fn truncate(&mut self, length: u64) -> Result<()> {
+        match self {
+            Nodes::Memory(memory) => memory.truncate(length),
+            Nodes::File(file) => file.truncate(length),
+        }
+    }
+}
+
+/// An unnamed scratch file for the nodes of any number of accumulators, so that memory does not grow with their histories.
+///
+/// ``NodeFile(directory=None)`` makes it in ``directory``, by default where temporary files go. It vanishes with the process and holds nothing
+/// that could not be computed again; a process that was forked off cannot use it. Raises ``WriteFailed``. Source: spec fingerprint.9.6.
+#[pyclass(frozen, module = "ama2sec")]
+pub struct NodeFile(Arc<CoreNodeFile<File>>);
+
+#[pymethods]
+impl NodeFile {
+    #[new]
+    #[pyo3(signature = (directory=None))]
+    fn new(py: Python<'_>, directory: Option<PathBuf>) -> PyResult<NodeFile> {
+        let file = guard(py, || {
+            directory
+                .map_or_else(tempfile::tempfile, tempfile::tempfile_in)
+                .map_err(|fault| Error::new(Code::WriteFailed, "to make a temporary file", fault.kind().to_string()))
+        })?;
+        Ok(NodeFile(CoreNodeFile::new(file)))
+    }
+
+    /// Bytes of the file that were given to branches.
+    #[getter]
+    fn given(&self) -> u64 {
+        self.0.given()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<NodeFile {} bytes>", self.given())
+    }
+}
+
+fn empty(file: Option<&Arc<CoreNodeFile<File>>>) -> Nodes {
+    file.map_or_else(|| Nodes::Memory(MemoryNodes::default()), |file| Nodes::File(Box::new(file.branch())))
+}
 
 /// The histories of one conversation: what all accumulators that were forked from one another share.
 pub struct Histories {
     pub realm: CoreId,
     pub conversation: CoreId,
     forest: Mutex<Forest<BranchTree, Nodes>>,
+    file: Option<Arc<CoreNodeFile<File>>>,
 }
 
-/// The message ids of one branch, in order, with the root and the fingerprint of every prefix.
+/// The message ids of one branch of a conversation, in order: the root and the fingerprint of every prefix, and forks that share it.
+///
+///     history = Accumulator(realm, conversation)
+///     history.append(message.id)                      # 0, its index
+///     other = history.fork(1)                         # inherits leaf 0, and copies nothing
+///     other.fingerprint(1) == history.fingerprint(1)  # one name for each point
+///
+/// Ids (also ``realm`` and ``conversation``) are given as ``Id``, as 32 bytes or as 64 hex digits. It takes the ids that it is given: whether they may
+/// stand here is judged elsewhere (``Conversation``). ``nodes`` is a ``NodeFile`` for the nodes, memory without it (64 bytes a
+/// message). Accumulators that were forked from one another share their nodes and one lock; all calls are safe in threads.
+///
+/// Every call raises ``ArgumentType``, ``ArgumentRange`` and ``NotBytes`` for what is no id, no size or beyond the history, and with a
+/// ``NodeFile`` ``WriteFailed`` and ``FileUnreadable``. Source: spec fingerprint.1, .2, .9.
 #[pyclass(frozen, module = "ama2sec")]
 pub struct Accumulator {
     histories: Arc<Histories>,
@@ -63,19 +145,26 @@ impl Accumulator {
 #[pymethods]
 impl Accumulator {
     #[new]
-    fn new(realm: &Bound<'_, PyAny>, conversation: &Bound<'_, PyAny>) -> PyResult<Accumulator> {
-        let (forest, branch) = Forest::with_branch(Nodes::default());
+    #[pyo3(signature = (realm, conversation, *, nodes=None))]
+    fn new(
+        realm: &Bound<'_, PyAny>,
+        conversation: &Bound<'_, PyAny>,
+        nodes: Option<&NodeFile>,
+    ) -> PyResult<Accumulator> {
+        let file = nodes.map(|nodes| Arc::clone(&nodes.0));
+        let (forest, branch) = Forest::with_branch(empty(file.as_ref()));
         let (realm, conversation) = (id_of(realm)?, id_of(conversation)?);
-        Ok(Accumulator { histories: Arc::new(Histories { realm, conversation, forest: Mutex::new(forest) }), branch })
+        let histories = Arc::new(Histories { realm, conversation, forest: Mutex::new(forest), file });
+        Ok(Accumulator { histories, branch })
     }
 
-    /// Append one message id; returns its index.
+    /// Append one message id; returns its index. Raises ``SizeLimit`` at 2^48 leaves.
     fn append(&self, py: Python<'_>, id: &Bound<'_, PyAny>) -> PyResult<u64> {
         let leaf = id_of(id)?;
         self.with(py, |forest, branch| forest.append(branch, &leaf))
     }
 
-    /// Append many message ids, all or none; returns the new size.
+    /// Append many message ids, all or none, and return the new size: an iterable of ids, or their bytes in one piece (fastest).
     fn extend(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<u64> {
         let gathered;
         let leaves = match ids.cast_exact::<PyBytes>() {
@@ -88,7 +177,8 @@ impl Accumulator {
         self.with(py, |forest, branch| forest.extend(branch, leaves))
     }
 
-    /// The root of the first `size` leaves, all by default.
+    /// The root of the first ``size`` leaves, all by default: 32 bytes. Size 0 has none. A bare root is no fingerprint: one proof
+    /// against it verifies under other sizes as well.
     #[pyo3(signature = (size=None))]
     fn root<'py>(&self, py: Python<'py>, size: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyBytes>> {
         let range = self.range_at(py, size)?;
@@ -97,7 +187,8 @@ impl Accumulator {
         Ok(PyBytes::new(py, &root))
     }
 
-    /// The fingerprint of the first `size` leaves, under the name that this point has on every branch.
+    /// The fingerprint of the first ``size`` leaves, all by default, under the name that this point has on every branch through it.
+    /// No fingerprint has size 0.
     #[pyo3(signature = (size=None))]
     fn fingerprint(&self, py: Python<'_>, size: Option<&Bound<'_, PyAny>>) -> PyResult<Fingerprint> {
         let size = size.map(whole).transpose()?;
@@ -109,38 +200,40 @@ impl Accumulator {
         .map(Fingerprint)
     }
 
-    /// The compact range of the first `size` leaves.
+    /// The compact range of the first ``size`` leaves, all by default: the roots of the complete subtrees, largest first.
     #[pyo3(signature = (size=None))]
     fn range<'py>(&self, py: Python<'py>, size: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
         let range = self.range_at(py, size)?;
         PyList::new(py, range.peaks().iter().map(|peak| PyBytes::new(py, peak)))
     }
 
-    /// A branch that inherits the first `size` leaves.
+    /// A branch that inherits the first ``size`` leaves, at least one, in constant memory. It hangs from the branch that owns the
+    /// last of them.
     fn fork(&self, py: Python<'_>, size: &Bound<'_, PyAny>) -> PyResult<Accumulator> {
         let size = whole(size)?;
-        let branch = self.with(py, |forest, branch| forest.fork(branch, size, Nodes::default()))?;
+        let branch = self.with(py, |forest, branch| forest.fork(branch, size, empty(self.histories.file.as_ref())))?;
         Ok(Accumulator { histories: Arc::clone(&self.histories), branch })
     }
 
-    /// The leaf at `index`.
+    /// The message id at ``index``.
     fn leaf(&self, py: Python<'_>, index: &Bound<'_, PyAny>) -> PyResult<Id> {
         let index = whole(index)?;
         self.with(py, |forest, branch| forest.leaf(branch, index)).map(Id)
     }
 
+    /// The number of leaves, inherited ones included.
     #[getter]
     fn size(&self, py: Python<'_>) -> PyResult<u64> {
         self.with(py, |forest, branch| forest.size(branch))
     }
 
-    /// How many leaves are inherited.
+    /// How many leaves are inherited: own ones begin at this index.
     #[getter]
     fn base(&self, py: Python<'_>) -> PyResult<u64> {
         self.with(py, |forest, branch| forest.base(branch))
     }
 
-    /// The branch's id; None before the first own leaf of a fork.
+    /// The branch's id, that of its first own leaf: None before a fork has one. A first branch has the conversation's.
     #[getter]
     fn branch(&self, py: Python<'_>) -> PyResult<Option<Id>> {
         let conversation = self.histories.conversation;
@@ -178,18 +271,33 @@ impl Accumulator {
     }
 }
 
-/// The SHA-256 tree of RFC 6962 over data, or over leaf hashes.
+/// The SHA-256 tree of RFC 6962 over records, with the root of every prefix. ``nodes`` as for ``Accumulator``.
+///
+/// ``append_hash`` is why it is a sharp tool: whoever lets others choose a leaf hash has recorded nothing about data. Raises what
+/// ``Accumulator`` raises. Source: spec fingerprint.4, proofs.7.
 #[pyclass(frozen, module = "ama2sec.hazmat")]
 pub struct RealmTree(Mutex<Tree<Nodes, Rfc6962>>);
+
+impl RealmTree {
+    /// A call on the tree, outside the interpreter lock.
+    pub fn with<R: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&mut Tree<Nodes, Rfc6962>) -> Result<R> + Send,
+    ) -> PyResult<R> {
+        guard_detached(py, || locked(&self.0, call))
+    }
+}
 
 #[pymethods]
 impl RealmTree {
     #[new]
-    fn new() -> RealmTree {
-        RealmTree(Mutex::new(Tree::new(Nodes::default())))
+    #[pyo3(signature = (*, nodes=None))]
+    fn new(nodes: Option<&NodeFile>) -> RealmTree {
+        RealmTree(Mutex::new(Tree::new(empty(nodes.map(|nodes| &nodes.0)))))
     }
 
-    /// Append one record; returns its index.
+    /// Append one record of any length; returns its index.
     fn append(&self, data: &Bound<'_, PyAny>) -> PyResult<u64> {
         let bytes = exact(data)?;
         guard_detached(data.py(), || {
@@ -198,13 +306,13 @@ impl RealmTree {
         })
     }
 
-    /// Append one leaf hash; returns its index.
+    /// Append one leaf hash, 32 bytes; returns its index.
     fn append_hash(&self, leaf_hash: &Bound<'_, PyAny>) -> PyResult<u64> {
         let leaf = *hash_of(leaf_hash)?;
         guard_detached(leaf_hash.py(), || locked(&self.0, |tree| tree.append(&leaf)))
     }
 
-    /// The root of the first `size` records, all by default; of none, the hash of nothing.
+    /// The root of the first ``size`` records, all by default: 32 bytes. Of none it is the hash of nothing.
     #[pyo3(signature = (size=None))]
     fn root<'py>(&self, py: Python<'py>, size: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyBytes>> {
         let size = size.map(whole).transpose()?;

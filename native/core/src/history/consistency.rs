@@ -122,11 +122,21 @@ impl<'a> ConsistencyProof<'a> {
     }
 
     /// The roots of the old tree and of the new one that this path leads to.
-    pub(super) fn roots<T: TreeHash>(&self) -> (Hash, Hash) {
+    fn roots<T: TreeHash>(&self) -> (Hash, Hash) {
         self.way.steps().fold((self.seed, self.seed), |(old, new), (sibling, hash)| match sibling.side {
             Side::Left => (T::node(hash, &old), T::node(hash, &new)),
             Side::Right => (old, T::node(&new, hash)),
         })
+    }
+
+    /// Steps b and c of proofs.3.3.
+    pub(super) fn extends<H: Trusted>(&self, old: &H, new: &H) -> Result<Extended<H>> {
+        let (old_root, new_root) = self.roots::<H::Tree>();
+        // b. The new head.
+        check_root(new, &new_root, Code::ProofRoot)?;
+        // c. The old head, always: a checker that skips it accepts any old history under a true new one.
+        check_root(old, &old_root, Code::ConsistencyRoot)?;
+        Ok(Extended { old: *old, new: *new })
     }
 }
 
@@ -162,15 +172,10 @@ pub fn check_consistency<H: Trusted>(old: &H, new: &H, proof: &[u8]) -> Result<E
     old.related(new)?;
     check_size("old size", old.size(), proof.old_size())?;
     check_size("new size", new.size(), proof.new_size())?;
-    // b. The new head.
-    let (old_root, new_root) = proof.roots::<H::Tree>();
-    check_root(new, &new_root, Code::ProofRoot)?;
-    // c. The old head, always: a checker that skips it accepts any old history under a true new one.
-    check_root(old, &old_root, Code::ConsistencyRoot)?;
-    Ok(Extended { old: *old, new: *new })
+    proof.extends(old, new)
 }
 
-/// proofs.3.5: how `new` stands to `old`, or what is wrong about it.
+/// proofs.3.6: how `new` stands to `old`, or what is wrong about it.
 pub fn compare_heads(old: &Fingerprint, new: &Fingerprint, proof: Option<&[u8]>) -> Result<Compared> {
     old.related(new)?;
     match (new.size().cmp(&old.size()), proof) {

@@ -122,7 +122,11 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 
     /// The leaf at `index`.
     pub fn leaf(&mut self, branch: Branch, index: u64) -> Result<Hash> {
-        self.node(branch, 0, index.saturating_add(1))
+        let size = self.size(branch)?;
+        if index >= size {
+            return Err(Error::new(Code::ArgumentRange, format!("an index below the size, {size}"), index.to_string()));
+        }
+        self.read(branch.0, 0, index + 1)
     }
 
     /// The complete subtree of height `level` that ends before leaf `end`: everything else is made of these (fingerprint.9.4).

@@ -305,3 +305,13 @@ pub(super) fn opened(entry: &VerifiedEnvelope) -> Result<&OpenPart> {
         .as_ref()
         .ok_or_else(|| Error::new(Code::OpenMissing, "the open of a conversation", claims.kind.as_str()))
 }
+
+/// The history that a verified message says that its author had seen.
+pub fn context_of(message: &VerifiedEnvelope) -> Result<Fingerprint> {
+    let claims = message.claims();
+    if claims.kind == Kind::Open {
+        return Err(Error::new(Code::ArgumentRange, "a message with a context", "an open, which has none"));
+    }
+    let scope = Scope { realm: claims.realm, conversation: claims.conversation, branch: claims.branch };
+    Ok(Fingerprint { scope, head: Head { size: claims.context.size, fingerprint: claims.context.fingerprint } })
+}

@@ -3,7 +3,7 @@
 //! They take a leaf's hash: whoever lets others choose it has proved nothing about data.
 
 use super::Hash;
-use super::consistency::{ConsistencyProof, Growth, growth, subproof};
+use super::consistency::{ConsistencyProof, Extended, Growth, growth, subproof};
 use super::inclusion::{InclusionProof, path, place};
 use super::path::Place;
 use super::proof::{form, index_fault};
@@ -31,23 +31,6 @@ impl Rfc6962Included {
 
     pub fn head(&self) -> &TreeHead {
         &self.head
-    }
-}
-
-/// The proof that one tree begins with another. Only `rfc6962_check_consistency` makes one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rfc6962Extended {
-    old: TreeHead,
-    new: TreeHead,
-}
-
-impl Rfc6962Extended {
-    pub fn old(&self) -> &TreeHead {
-        &self.old
-    }
-
-    pub fn new_head(&self) -> &TreeHead {
-        &self.new
     }
 }
 
@@ -88,7 +71,7 @@ pub fn rfc6962_check_consistency(
     proof: &[&[u8]],
     old_root: &[u8],
     new_root: &[u8],
-) -> Result<Rfc6962Extended> {
+) -> Result<Extended<TreeHead>> {
     let growth = Growth::new(old_size, new_size).ok_or_else(|| {
         index_fault("0 < old size < new size < 2^48", format!("old size {old_size} and new size {new_size}"))
     })?;
@@ -101,10 +84,7 @@ pub fn rfc6962_check_consistency(
         Some((seed, rest)) if seeded => (*seed, rest),
         _ => (old.root, hashes.as_slice()),
     };
-    let (old_found, new_found) = ConsistencyProof::over(growth, seed, rest)?.roots::<Rfc6962>();
-    check_root(&new, &new_found, Code::ProofRoot)?;
-    check_root(&old, &old_found, Code::ConsistencyRoot)?;
-    Ok(Rfc6962Extended { old, new })
+    ConsistencyProof::over(growth, seed, rest)?.extends(&old, &new)
 }
 
 /// PATH(index, D) for the tree of `size` leaves.
