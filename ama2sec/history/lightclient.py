@@ -1,8 +1,8 @@
 """The light client: follow a conversation without keeping it (spec proofs.5).
 
-    client = LightClient(directory, opening)             # the open of the conversation, as it travelled
-    client.receive(entry)                                # each next message; no proof is needed
-    client.save("trip.light")                            # a few kilobytes, and never a step back
+client = LightClient(directory, opening)             # the open of the conversation, as it travelled
+client.receive(entry)                                # each next message; no proof is needed
+client.save("trip.light")                            # a few kilobytes, and never a step back
 """
 
 from __future__ import annotations
