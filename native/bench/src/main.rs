@@ -2,6 +2,7 @@
 //! in the same process, one thread, in turn. Prints ratios; asserts nothing.
 
 mod proofs;
+mod trees;
 
 use std::time::Instant;
 
@@ -22,6 +23,14 @@ struct Signed {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked.first().is_none_or(|first| first == "--big") {
+        signatures()?;
+    }
+    trees::run(&asked)
+}
+
+fn signatures() -> Result<(), Box<dyn std::error::Error>> {
     let key = SigningKey::from_seed(&[7; 32])?;
     let theirs = VerifyingKey::from_bytes(key.public().as_bytes())?;
     let mut directory = Directory::default();

@@ -294,7 +294,7 @@ impl RealmTree {
     #[new]
     #[pyo3(signature = (*, nodes=None))]
     fn new(nodes: Option<&NodeFile>) -> RealmTree {
-        RealmTree(Mutex::new(Tree::new(empty(nodes.map(|nodes| &nodes.0)))))
+        RealmTree(Mutex::new(Tree::of_records(empty(nodes.map(|nodes| &nodes.0)))))
     }
 
     /// Append one record of any length; returns its index.
@@ -302,14 +302,14 @@ impl RealmTree {
         let bytes = exact(data)?;
         guard_detached(data.py(), || {
             let leaf = rfc6962_leaf(bytes);
-            locked(&self.0, |tree| tree.append(&leaf))
+            locked(&self.0, |tree| record(tree, &leaf))
         })
     }
 
     /// Append one leaf hash, 32 bytes; returns its index.
     fn append_hash(&self, leaf_hash: &Bound<'_, PyAny>) -> PyResult<u64> {
         let leaf = *hash_of(leaf_hash)?;
-        guard_detached(leaf_hash.py(), || locked(&self.0, |tree| tree.append(&leaf)))
+        guard_detached(leaf_hash.py(), || locked(&self.0, |tree| record(tree, &leaf)))
     }
 
     /// The root of the first ``size`` records, all by default: 32 bytes. Of none it is the hash of nothing.
@@ -342,6 +342,12 @@ impl RealmTree {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         self.size(py).map(|size| format!("<RealmTree size {size}>"))
     }
+}
+
+fn record(tree: &mut Tree<Nodes, Rfc6962>, leaf: &CoreId) -> Result<u64> {
+    let index = tree.size();
+    tree.append(leaf)?;
+    Ok(index)
 }
 
 /// A number from 0 on, of exactly the type `int`.

@@ -148,10 +148,8 @@ pub(super) fn growth(old: u64, new: u64) -> Result<Growth> {
 
 /// SUBPROOF(old, D, false) (proofs.3.2): the seed first.
 pub(super) fn subproof<T: TreeHash, R: NodeReader + ?Sized>(reader: &mut R, growth: Growth) -> Result<Vec<Hash>> {
-    let siblings = growth.siblings();
-    let mut hashes = Vec::with_capacity(siblings.len().saturating_add(1));
-    read_all::<T, R>(reader, std::iter::once(growth.seed()).chain(siblings), &mut hashes)?;
-    Ok(hashes)
+    let siblings: Vec<Sibling> = std::iter::once(growth.seed()).chain(growth.siblings()).collect();
+    read_all::<T, R>(reader, &siblings)
 }
 
 /// The proof that the history of `new` leaves begins with that of `old` leaves.

@@ -17,7 +17,7 @@ use crate::errors::{Code, Error, Result};
 pub struct Branch(u32);
 
 /// Leaves whose nodes are written to the store in one piece.
-const PIECE: usize = 1024;
+const PIECE: usize = 256;
 
 #[derive(Debug)]
 struct Own<S> {
@@ -36,14 +36,12 @@ struct Own<S> {
 #[derive(Debug)]
 pub struct Forest<T, S> {
     branches: Vec<Own<S>>,
-    left: Vec<Hash>,
-    completed: Vec<Hash>,
     tree: PhantomData<fn() -> T>,
 }
 
 impl<T, S> Default for Forest<T, S> {
     fn default() -> Self {
-        Forest { branches: Vec::new(), left: Vec::new(), completed: Vec::new(), tree: PhantomData }
+        Forest { branches: Vec::new(), tree: PhantomData }
     }
 }
 
@@ -51,7 +49,7 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
     /// A forest of one branch without leaves.
     pub fn with_branch(nodes: S) -> (Self, Branch) {
         let first = Own { base: 0, size: 0, parent: 0, jump: 0, depth: 0, nodes };
-        (Forest { branches: vec![first], ..Forest::default() }, Branch(0))
+        (Forest { branches: vec![first], tree: PhantomData }, Branch(0))
     }
 
     /// A new history: the first branch of a conversation, over an empty store.
@@ -83,15 +81,12 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
         let index = self.size(branch)?;
         check_size(index.saturating_add(1))?;
         // All reads before the first hash, so that none waits for a hash.
-        self.left.clear();
-        for level in 0..index.trailing_ones() {
-            let node = self.read(branch.0, level, index >> level << level)?;
-            self.left.push(node);
-        }
-        self.completed.clear();
-        let completed = &mut self.completed;
-        complete::<T>(leaf, self.left.iter().copied(), |node| completed.push(*node));
-        self.write(branch)?;
+        let levels = 0..index.trailing_ones();
+        let left =
+            levels.map(|level| self.read(branch.0, level, index >> level << level)).collect::<Result<Vec<_>>>()?;
+        let mut completed = Vec::with_capacity(left.len() + 1);
+        complete::<T>(leaf, left.into_iter(), |node| completed.push(*node));
+        self.write(branch, &completed)?;
         self.own_mut(branch.0)?.size = index + 1;
         Ok(index)
     }
@@ -101,11 +96,11 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
         let before = self.size(branch)?;
         check_size(before.saturating_add(leaves.len() as u64))?;
         let mut range = self.range(branch, before)?;
+        let mut completed = Vec::new();
         for piece in leaves.chunks(PIECE) {
-            self.completed.clear();
-            let completed = &mut self.completed;
+            completed.clear();
             piece.iter().try_for_each(|leaf| range.append_with(leaf, |node| completed.push(*node)))?;
-            self.write(branch)?;
+            self.write(branch, &completed)?;
         }
         self.own_mut(branch.0)?.size = range.size();
         Ok(range.size())
@@ -131,27 +126,18 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 
     /// The complete subtree of height `level` that ends before leaf `end`: everything else is made of these (fingerprint.9.4).
     pub fn node(&mut self, branch: Branch, level: u32, end: u64) -> Result<Hash> {
-        self.check(branch, end)?;
-        if end == 0 || level > end.trailing_zeros() {
-            return Err(range("a complete subtree that ends at a multiple of its size", end));
-        }
+        self.check_node(branch, level, end)?;
         self.read(branch.0, level, end)
     }
 
     /// The compact range at size `n`, older or not.
     pub fn range(&mut self, branch: Branch, n: u64) -> Result<CompactRange<T>> {
-        let mut peaks = Vec::with_capacity(n.count_ones() as usize);
-        self.peaks(branch, n, &mut peaks)?;
-        CompactRange::from_peaks(n, peaks)
+        CompactRange::from_peaks(n, self.peaks(branch, n)?)
     }
 
     /// The root at size `n`, older or not; none at 0.
     pub fn root(&mut self, branch: Branch, n: u64) -> Result<Option<Hash>> {
-        let mut peaks = std::mem::take(&mut self.left);
-        let gathered = self.peaks(branch, n, &mut peaks);
-        let root = bag::<T>(&peaks);
-        self.left = peaks;
-        gathered.map(|()| root)
+        Ok(bag::<T>(&self.peaks(branch, n)?))
     }
 
     /// What the fingerprint at size `n` > 0 is bound to: the branch that owns leaf n-1, whichever was asked (fingerprint.9.3).
@@ -184,7 +170,7 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 
     /// The nodes of one branch and all that it inherits, for proofs.
     pub fn view(&mut self, branch: Branch) -> View<'_, T, S> {
-        View { forest: self, branch }
+        View { forest: self, branch, near: (branch.0, u64::MAX) }
     }
 
     /// Forgets the leaves of a branch from `n` on: own leaves that no fork inherits.
@@ -208,9 +194,8 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 
     /// Bytes of memory behind the branches, counted by capacity; `of` counts what a store holds beyond itself.
     pub fn resident(&self, of: impl Fn(&S) -> usize) -> usize {
-        let scratch = (self.left.capacity() + self.completed.capacity()) * size_of::<Hash>();
         let table = self.branches.capacity() * size_of::<Own<S>>();
-        self.branches.iter().fold(table + scratch, |sum, own| sum + of(&own.nodes))
+        self.branches.iter().fold(table, |sum, own| sum + of(&own.nodes))
     }
 
     /// The store of a branch's own nodes.
@@ -218,15 +203,17 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
         Ok(&self.own(branch.0)?.nodes)
     }
 
-    fn peaks(&mut self, branch: Branch, n: u64, peaks: &mut Vec<Hash>) -> Result<()> {
+    fn peaks(&mut self, branch: Branch, n: u64) -> Result<Vec<Hash>> {
         self.check(branch, n)?;
-        gather(&mut self.view(branch), 0, n, peaks)
+        let mut peaks = Vec::with_capacity(n.count_ones() as usize);
+        gather(&mut self.view(branch), 0, n, &mut peaks)?;
+        Ok(peaks)
     }
 
-    /// Appends what was completed to the branch's nodes; after a failure they are as they were before the call that failed.
-    fn write(&mut self, branch: Branch) -> Result<()> {
+    /// Appends nodes to the branch's own; after a failure they are as many as its leaves have.
+    fn write(&mut self, branch: Branch, completed: &[Hash]) -> Result<()> {
         let Some(own) = self.branches.get_mut(branch.0 as usize) else { return Err(foreign()) };
-        own.nodes.append(&self.completed).inspect_err(|_| {
+        own.nodes.append(completed).inspect_err(|_| {
             // Places beyond the size are never read, and are written again: if this fails too, nothing is lost.
             let _ = own.nodes.truncate(node_count(own.size).saturating_sub(node_count(own.base)));
         })
@@ -234,6 +221,10 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 
     fn read(&mut self, branch: u32, level: u32, end: u64) -> Result<Hash> {
         let owner = self.owner(branch, end)?;
+        self.read_own(owner, level, end)
+    }
+
+    fn read_own(&mut self, owner: u32, level: u32, end: u64) -> Result<Hash> {
         let own = self.own_mut(owner)?;
         let place = node_index(level, end).checked_sub(node_count(own.base)).ok_or_else(foreign)?;
         own.nodes.node(place)
@@ -250,6 +241,14 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
             }
             at = if self.own(own.jump)?.base >= end { own.jump } else { own.parent };
         }
+    }
+
+    fn check_node(&self, branch: Branch, level: u32, end: u64) -> Result<()> {
+        self.check(branch, end)?;
+        if end == 0 || level > end.trailing_zeros() {
+            return Err(range("a complete subtree that ends at a multiple of its size", end));
+        }
+        Ok(())
     }
 
     fn check(&self, branch: Branch, n: u64) -> Result<()> {
@@ -290,11 +289,17 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 pub struct View<'a, T, S> {
     forest: &'a mut Forest<T, S>,
     branch: Branch,
+    /// The owner that was found last, and for which end: those of all lower ends are among its ancestors.
+    near: (u32, u64),
 }
 
 impl<T: TreeHash, S: NodeStore> NodeReader for View<'_, T, S> {
     fn node(&mut self, level: u32, end: u64) -> Result<Hash> {
-        self.forest.node(self.branch, level, end)
+        let from = if end <= self.near.1 { self.near.0 } else { self.branch.0 };
+        self.forest.check_node(self.branch, level, end)?;
+        let owner = self.forest.owner(from, end)?;
+        self.near = (owner, end);
+        self.forest.read_own(owner, level, end)
     }
 }
 

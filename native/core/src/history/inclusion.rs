@@ -92,10 +92,8 @@ impl<'a> InclusionProof<'a> {
 
 /// PATH(index, D) (proofs.2.2).
 pub(super) fn path<T: TreeHash, R: NodeReader + ?Sized>(reader: &mut R, place: Place) -> Result<Vec<Hash>> {
-    let siblings = place.siblings();
-    let mut hashes = Vec::with_capacity(siblings.len());
-    read_all::<T, R>(reader, siblings, &mut hashes)?;
-    Ok(hashes)
+    let siblings: Vec<Sibling> = place.siblings().collect();
+    read_all::<T, R>(reader, &siblings)
 }
 
 /// A place that a caller named; it is his fault if there is none (proofs.1.6).

@@ -129,27 +129,26 @@ impl<'a> Way<'a> {
     }
 }
 
-/// The hash of a sibling, from the nodes of a tree.
-pub(super) fn read<T: TreeHash, R: NodeReader + ?Sized>(
-    reader: &mut R,
-    sibling: &Sibling,
-    peaks: &mut Vec<Hash>,
-) -> Result<Hash> {
-    gather(reader, sibling.begin, sibling.end, peaks)?;
-    bag::<T>(peaks).ok_or_else(|| Error::new(Code::Internal, "a sibling over leaves", "one over none"))
-}
-
-/// The hashes of siblings behind those that are in `hashes`.
-pub(super) fn read_all<T: TreeHash, R: NodeReader + ?Sized>(
-    reader: &mut R,
-    siblings: impl Iterator<Item = Sibling>,
-    hashes: &mut Vec<Hash>,
-) -> Result<()> {
+/// The hashes of siblings, from the nodes of a tree.
+///
+/// They are read from the right end of the history to the left, whatever their order: a reader of a branch that was forked many
+/// times goes up its chain of ancestors once.
+pub(super) fn read_all<T: TreeHash, R: NodeReader + ?Sized>(reader: &mut R, siblings: &[Sibling]) -> Result<Vec<Hash>> {
+    let mut hashes = vec![[0; 32]; siblings.len()];
     let mut peaks = Vec::new();
-    for sibling in siblings {
-        hashes.push(read::<T, R>(reader, &sibling, &mut peaks)?);
+    let mut read = |sibling: &Sibling, slot: &mut Hash| {
+        gather(reader, sibling.begin, sibling.end, &mut peaks)?;
+        *slot = bag::<T>(&peaks).ok_or_else(|| Error::new(Code::Internal, "a sibling over leaves", "one over none"))?;
+        Ok(())
+    };
+    // Upwards, those on the right lie further and further right, those on the left further and further left.
+    for (sibling, slot) in siblings.iter().zip(&mut hashes).rev().filter(|(sibling, _)| sibling.side == Side::Right) {
+        read(sibling, slot)?;
     }
-    Ok(())
+    for (sibling, slot) in siblings.iter().zip(&mut hashes).filter(|(sibling, _)| sibling.side == Side::Left) {
+        read(sibling, slot)?;
+    }
+    Ok(hashes)
 }
 
 /// The caller's numbers make no claim about a tree (proofs.1.6).

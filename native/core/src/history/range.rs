@@ -178,9 +178,10 @@ pub fn prove_range<T: ProofTree, R: NodeReader + ?Sized>(
 ) -> Result<Vec<u8>> {
     let span = Span::new(begin, end, size)
         .ok_or_else(|| no_claim("begin < end <= size < 2^48", format!("begin {begin}, end {end} and size {size}")))?;
-    let (mut before, mut behind) = (Vec::new(), Vec::new());
+    let siblings: Vec<Sibling> = span.behind().collect();
+    let behind = read_all::<T, R>(reader, &siblings)?;
+    let mut before = Vec::new();
     gather(reader, 0, begin, &mut before)?;
-    read_all::<T, R>(reader, span.behind(), &mut behind)?;
     let claim = Claim::Range(RangeProof { span, before: &before, behind: &behind });
     Ok(Proof { tree: T::KIND, claim }.encode())
 }

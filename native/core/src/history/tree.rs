@@ -2,8 +2,10 @@
 
 use super::Hash;
 use super::accumulator::{BranchTree, CompactRange, Scope, TreeHash};
-use super::forest::{Branch, Forest, View};
+use super::forest::{Branch, Forest};
 use super::nodes::NodeStore;
+use super::reader::NodeReader;
+use super::sha_tree::Rfc6962;
 use crate::errors::{Code, Error, Result};
 
 /// Leaves in order, with the roots of all their prefixes in O(log n).
@@ -14,9 +16,27 @@ pub struct Tree<S, T = BranchTree> {
     size: u64,
 }
 
-impl<S: NodeStore, T: TreeHash> Tree<S, T> {
-    /// A tree without leaves over an empty store.
+impl<S: NodeStore> Tree<S> {
+    /// A branch tree without leaves over an empty store.
     pub fn new(store: S) -> Self {
+        Self::empty(store)
+    }
+
+    /// The fingerprint at size `n`; 32 zero bytes at 0 (fingerprint.2).
+    pub fn fingerprint_at(&mut self, scope: &Scope, n: u64) -> Result<Hash> {
+        Ok(self.root_at(n)?.map_or([0; 32], |root| scope.fingerprint(n, &root)))
+    }
+}
+
+impl<S: NodeStore> Tree<S, Rfc6962> {
+    /// A realm tree without leaves over an empty store; its leaves are hashes of records (proofs.7).
+    pub fn of_records(store: S) -> Self {
+        Self::empty(store)
+    }
+}
+
+impl<S: NodeStore, T: TreeHash> Tree<S, T> {
+    fn empty(store: S) -> Self {
         let (forest, branch) = Forest::with_branch(store);
         Tree { forest, branch, size: 0 }
     }
@@ -30,11 +50,10 @@ impl<S: NodeStore, T: TreeHash> Tree<S, T> {
         self.forest.store(self.branch)
     }
 
-    /// Appends one leaf and returns its index.
-    pub fn append(&mut self, leaf: &Hash) -> Result<u64> {
-        let index = self.forest.append(self.branch, leaf)?;
-        self.size = index + 1;
-        Ok(index)
+    /// Appends one leaf.
+    pub fn append(&mut self, leaf: &Hash) -> Result<()> {
+        self.size = self.forest.append(self.branch, leaf)? + 1;
+        Ok(())
     }
 
     /// Appends many leaves, all or none, and returns the new size.
@@ -69,11 +88,6 @@ impl<S: NodeStore, T: TreeHash> Tree<S, T> {
         Ok(())
     }
 
-    /// The nodes, for proofs.
-    pub fn view(&mut self) -> View<'_, T, S> {
-        self.forest.view(self.branch)
-    }
-
     fn check(&self, n: u64) -> Result<()> {
         if n > self.size {
             return Err(Error::new(Code::Internal, format!("at most {} leaves", self.size), n.to_string()));
@@ -82,9 +96,9 @@ impl<S: NodeStore, T: TreeHash> Tree<S, T> {
     }
 }
 
-impl<S: NodeStore> Tree<S> {
-    /// The fingerprint at size `n`; 32 zero bytes at 0 (fingerprint.2).
-    pub fn fingerprint_at(&mut self, scope: &Scope, n: u64) -> Result<Hash> {
-        Ok(self.root_at(n)?.map_or([0; 32], |root| scope.fingerprint(n, &root)))
+impl<S: NodeStore, T: TreeHash> NodeReader for Tree<S, T> {
+    fn node(&mut self, level: u32, end: u64) -> Result<Hash> {
+        self.check(end)?;
+        self.forest.node(self.branch, level, end)
     }
 }
