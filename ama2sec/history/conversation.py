@@ -205,15 +205,20 @@ class Conversation:
     def messages(self) -> Iterator[Message]:
         """All entries in order, read from the file and verified one by one (their history was checked at load)."""
         reader = _native.TranscriptReader()
-        position = 0
-        while chunk := os.pread(self._file, _CHUNK, position):
-            position += len(chunk)
+        for chunk in self._chunks():
             for entry in reader.feed(chunk):
                 yield verify(entry, self._directory)
 
     def to_bytes(self) -> bytes:
-        """The whole transcript, as ``join`` and ``verify_conversation`` take it."""
-        return self._path.read_bytes()
+        """The whole transcript, as ``join`` and ``verify_conversation`` take it. Raises ``FileUnreadable``."""
+        return b"".join(self._chunks())
+
+    def _chunks(self) -> Iterator[bytes]:
+        self._must_be_open()
+        position = 0
+        while chunk := _pread(self._file, position, self._path):
+            position += len(chunk)
+            yield chunk
 
     # -- closing ------------------------------------------------------------------------------------------------
 
@@ -253,6 +258,13 @@ def _with(own: Id, listed: list[str | Id]) -> list[str | Id]:
 def _opened(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as fault:
+        raise _files.unreadable(path, fault) from None
+
+
+def _pread(file: int, position: int, path: Path) -> bytes:
+    try:
+        return os.pread(file, _CHUNK, position)
     except OSError as fault:
         raise _files.unreadable(path, fault) from None
 

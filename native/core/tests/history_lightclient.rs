@@ -62,7 +62,7 @@ fn client(entries: &[Made], n: usize) -> LightClient {
 fn joined(entries: &[Made], i: usize, n: usize) -> LightClient {
     let all = ids(entries);
     let last: Vec<_> = entries[i..n].iter().map(verified).collect();
-    let proof = prove_range::<BranchTree, _>(&mut tree(&all).view(), i as u64, n as u64, n as u64).unwrap();
+    let proof = prove_range::<BranchTree, _>(&mut tree(&all), i as u64, n as u64, n as u64).unwrap();
     LightClient::join(head(&all, n), verified(&entries[0]), &last, &proof).unwrap()
 }
 
@@ -99,7 +99,7 @@ fn a_joined_client_goes_on_like_one_that_was_there_from_the_start() {
                         assert_eq!(fault.code, Code::NeedsProof);
                         assert!(entry.n <= i as u64);
                         let proof =
-                            prove_consistency::<BranchTree, _>(&mut tree(&ids(&entries)).view(), entry.n, light.size())
+                            prove_consistency::<BranchTree, _>(&mut tree(&ids(&entries)), entry.n, light.size())
                                 .unwrap();
                         let next = light.check(&verified(entry), Some(&proof)).unwrap();
                         light.apply(next).unwrap();
@@ -140,7 +140,7 @@ fn every_fault_of_a_next_entry_has_its_code_and_changes_nothing() {
     assert_eq!(ask(&made(0, sign(0, &merged), None)), Code::MergeNotBuilt);
     let more = conversation(44, 3, 0, 9);
     assert_eq!(code(light.check(&verified(&more[43]), None)), Code::ContextAhead);
-    let proof = prove_consistency::<BranchTree, _>(&mut tree(&all).view(), 39, 40).unwrap();
+    let proof = prove_consistency::<BranchTree, _>(&mut tree(&all), 39, 40).unwrap();
     let honest = message(0, &all, 40, seq(0, 50), 1);
     assert_eq!(code(light.check(&verified(&honest), Some(&proof))), Code::ProofClaim);
     assert!(light.check(&verified(&honest), None).is_ok());
@@ -168,16 +168,16 @@ fn a_gap_names_the_first_missing_message_from_the_senders_context_or_a_peers() {
         let claimed = late.claims().context;
         let context =
             Fingerprint { scope: light.scope(), head: Head { size: claimed.size, fingerprint: claimed.fingerprint } };
-        let proof = prove_inclusion::<BranchTree, _>(&mut tree(&all).view(), size as u64, claimed.size).unwrap();
+        let proof = prove_inclusion::<BranchTree, _>(&mut tree(&all), size as u64, claimed.size).unwrap();
         for source in [Source::Sender, Source::Peer] {
             let found = light.missing(context, source, &all[size], &proof).unwrap();
             assert_eq!((*found.id(), found.index(), found.source()), (all[size], size as u64, source));
         }
         // Another id, another index and another size are no answer.
         assert_eq!(code(light.missing(context, Source::Peer, &all[size - 1], &proof)), Code::ProofRoot);
-        let other = prove_inclusion::<BranchTree, _>(&mut tree(&all).view(), size as u64 - 1, claimed.size).unwrap();
+        let other = prove_inclusion::<BranchTree, _>(&mut tree(&all), size as u64 - 1, claimed.size).unwrap();
         assert_eq!(code(light.missing(context, Source::Peer, &all[size - 1], &other)), Code::ProofClaim);
-        let shorter = prove_inclusion::<BranchTree, _>(&mut tree(&all).view(), size as u64, claimed.size - 1);
+        let shorter = prove_inclusion::<BranchTree, _>(&mut tree(&all), size as u64, claimed.size - 1);
         if let Ok(shorter) = shorter {
             assert_eq!(code(light.missing(context, Source::Peer, &all[size], &shorter)), Code::ProofClaim);
         }
@@ -196,7 +196,7 @@ fn a_fork_shows_in_the_first_subtree_that_differs() {
         }
         let light = client(&ours, 37);
         let all = ids(&theirs);
-        let proof = prove_inclusion::<BranchTree, _>(&mut tree(&all).view(), 37, 50).unwrap();
+        let proof = prove_inclusion::<BranchTree, _>(&mut tree(&all), 37, 50).unwrap();
         let fault = light.missing(head(&all, 50), Source::Peer, &all[37], &proof).unwrap_err();
         assert_eq!(fault.code, Code::ContextForked);
         let place = if cut < 32 { "leaves 0 to 32" } else { "leaves 32 to 36" };
@@ -214,7 +214,7 @@ fn a_sender_beyond_the_window_needs_a_proof_and_a_forged_one_does_not_help() {
     assert_eq!(light.oldest(), 41);
     let late = message(2, &all, 10, seq(2, 5000), 1);
     assert_eq!(code(light.check(&verified(&late), None)), Code::NeedsProof);
-    let proof = prove_consistency::<BranchTree, _>(&mut tree(&all).view(), 10, count as u64).unwrap();
+    let proof = prove_consistency::<BranchTree, _>(&mut tree(&all), 10, count as u64).unwrap();
     assert!(light.check(&verified(&late), Some(&proof)).is_ok());
     let mut forked = claims(2, &all, 10, seq(2, 5000), 1);
     forked.context.fingerprint = head(&all, 11).head.fingerprint;
@@ -232,7 +232,7 @@ fn what_a_join_needs_and_refuses() {
     let entries = conversation(50, 3, 0, 51);
     let all = ids(&entries);
     let (opening, last) = (verified(&entries[0]), vec![verified(&entries[49])]);
-    let proof = prove_range::<BranchTree, _>(&mut tree(&all).view(), 49, 50, 50).unwrap();
+    let proof = prove_range::<BranchTree, _>(&mut tree(&all), 49, 50, 50).unwrap();
     let join = |head: Fingerprint, opening: &VerifiedEnvelope, last: &[VerifiedEnvelope], proof: &[u8]| {
         code(LightClient::join(head, opening.clone(), last, proof))
     };
@@ -251,7 +251,7 @@ fn what_a_join_needs_and_refuses() {
     assert_eq!(join(good, &verified(&entries[1]), &last, &proof), Code::OpenMissing);
     assert_eq!(join(good, &opening, &[], &proof), Code::ArgumentRange);
     assert_eq!(join(good, &opening, &[verified(&entries[48])], &proof), Code::ProofRoot);
-    let early = prove_range::<BranchTree, _>(&mut tree(&all).view(), 48, 49, 50).unwrap();
+    let early = prove_range::<BranchTree, _>(&mut tree(&all), 48, 49, 50).unwrap();
     assert_eq!(join(good, &opening, &[verified(&entries[48])], &early), Code::ProofClaim);
     // An enrolled stranger cannot open a conversation whose members he names.
     let strange = open(5, members(0..3), 1);
@@ -264,8 +264,8 @@ fn a_client_skips_only_to_heads_that_extend_its_own() {
     let all = ids(&entries);
     let mut light = client(&entries, 20);
     let mut nodes = tree(&all);
-    let extends = prove_consistency::<BranchTree, _>(&mut nodes.view(), 20, 90).unwrap();
-    let range = prove_range::<BranchTree, _>(&mut nodes.view(), 85, 90, 90).unwrap();
+    let extends = prove_consistency::<BranchTree, _>(&mut nodes, 20, 90).unwrap();
+    let range = prove_range::<BranchTree, _>(&mut nodes, 85, 90, 90).unwrap();
     let last: Vec<_> = entries[85..90].iter().map(verified).collect();
     let before = light.encode();
     let forked = conversation(90, 3, 0, 62);
@@ -368,16 +368,15 @@ fn random_lags_joins_and_skips_end_at_the_same_head() {
                 let to = size + 1 + random.below((entries.len() - size) as u64) as usize;
                 let begin = to - 1 - random.below(to.min(5) as u64) as usize;
                 let mut nodes = tree(&all);
-                let extends = prove_consistency::<BranchTree, _>(&mut nodes.view(), size as u64, to as u64).unwrap();
-                let range =
-                    prove_range::<BranchTree, _>(&mut nodes.view(), begin as u64, to as u64, to as u64).unwrap();
+                let extends = prove_consistency::<BranchTree, _>(&mut nodes, size as u64, to as u64).unwrap();
+                let range = prove_range::<BranchTree, _>(&mut nodes, begin as u64, to as u64, to as u64).unwrap();
                 let last: Vec<_> = entries[begin..to].iter().map(verified).collect();
                 light.skip(head(&all, to), &extends, &last, &range).unwrap();
                 continue;
             }
             let entry = &entries[size];
             let proof = (entry.n < light.oldest())
-                .then(|| prove_consistency::<BranchTree, _>(&mut tree(&all).view(), entry.n, light.size()).unwrap());
+                .then(|| prove_consistency::<BranchTree, _>(&mut tree(&all), entry.n, light.size()).unwrap());
             let next = light.check(&verified(entry), proof.as_deref()).unwrap();
             light.apply(next).unwrap();
             assert_eq!(light.head(), head(&all, light.size() as usize));
@@ -390,7 +389,7 @@ fn an_exhibit_holds_one_message_its_path_and_its_head() {
     let entries = conversation(33, 3, 1, 91);
     let all = ids(&entries);
     for index in [0u64, 1, 16, 32] {
-        let proof = prove_inclusion::<BranchTree, _>(&mut tree(&all).view(), index, 33).unwrap();
+        let proof = prove_inclusion::<BranchTree, _>(&mut tree(&all), index, 33).unwrap();
         let good = head(&all, 33);
         let entry = &entries[index as usize];
         let data = make_exhibit(&good, &entry.item, &proof).unwrap();
@@ -413,7 +412,7 @@ fn an_exhibit_holds_one_message_its_path_and_its_head() {
 fn every_bit_and_every_length_of_an_exhibit_counts() {
     let entries = conversation(9, 2, 0, 92);
     let all = ids(&entries);
-    let proof = prove_inclusion::<BranchTree, _>(&mut tree(&all).view(), 4, 9).unwrap();
+    let proof = prove_inclusion::<BranchTree, _>(&mut tree(&all), 4, 9).unwrap();
     let good = head(&all, 9);
     let data = make_exhibit(&good, &entries[4].envelope, &proof).unwrap();
     // The signature stands in no hash: only a directory sees it.

@@ -372,7 +372,7 @@ pub fn id_of(value: &Bound<'_, PyAny>) -> PyResult<CoreId> {
         return Ok(id.get().0);
     }
     match value.cast_exact::<PyString>() {
-        Ok(written) => Id::from_hex(value.py(), written.to_str()?).map(|id| id.0),
+        Ok(written) => Id::from_hex(value.py(), written.extract()?).map(|id| id.0),
         Err(_) => hash_of(value).copied(),
     }
 }
