@@ -115,7 +115,7 @@ class Accumulated:
     """SHA-256 over proofs, each with its length before it (tests/vectors/proofs.json)."""
 
     count: int = 0
-    hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    hash: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def add(self, proof: bytes) -> None:
         self.hash.update(len(proof).to_bytes(4, "big") + proof)

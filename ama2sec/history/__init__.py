@@ -1,6 +1,7 @@
 """What had been seen: heads, conversations kept as files, and their verification (spec fingerprint)."""
 
 from ama2sec._native import Accumulator, Fingerprint, NodeFile
+from ama2sec.history.archive import Archive
 from ama2sec.history.conversation import Conversation
 from ama2sec.history.exhibit import Exhibited, check_exhibit, make_exhibit
 from ama2sec.history.lightclient import LightClient, Missing
@@ -28,6 +29,7 @@ from ama2sec.history.writer import write_transcript
 __all__ = [
     "Accumulator",
     "Ancestor",
+    "Archive",
     "Conversation",
     "ConversationReport",
     "Exhibited",

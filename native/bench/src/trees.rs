@@ -52,6 +52,7 @@ pub fn run(asked: &[String]) -> Outcome<()> {
     println!("1 M branches, {each} messages in each, at random: an append, the root and the fingerprint");
     independent(each)?.print("independent branches", rate, 0.7);
     forks(each)?.print("forks off a parent of 1 M leaves", rate, 0.35);
+    chain()?;
     println!("memory, by capacity and as the process sees it (RSS)");
     in_own_process("memory", MILLION)?;
     in_own_process("file", if big { MILLION } else { MILLION / 10 })?;
@@ -191,6 +192,24 @@ fn forks(each: u64) -> Outcome<Many> {
     let mut fork = || forest.fork(main, random.below(MILLION) + 1, MemoryNodes::default());
     let branches = (0..MILLION).map(|_| fork()).collect::<Result<Vec<_>, _>>()?;
     at_random(&mut forest, &branches, each)
+}
+
+/// A fork of a fork of a fork: finding the owner of a node takes a logarithmic number of steps.
+fn chain() -> Outcome<()> {
+    const DEEP: u64 = 10_000;
+    let (mut forest, mut branch) = Forest::<BranchTree, _>::with_branch(MemoryNodes::default());
+    for size in 1..=DEEP {
+        forest.append(branch, &leaf(size))?;
+        branch = forest.fork(branch, size, MemoryNodes::default())?;
+    }
+    let mut random = Random(3);
+    let start = cpu();
+    for _ in 0..SLICE {
+        black_box(forest.leaf(branch, random.below(DEEP))?);
+    }
+    let each = (cpu() - start).as_nanos() as f64 / SLICE as f64;
+    println!("  a leaf at random through a chain of {DEEP} forks: {each:.0} ns");
+    Ok(())
 }
 
 fn at_random(forest: &mut Forest<BranchTree, MemoryNodes>, branches: &[Branch], each: u64) -> Outcome<Many> {

@@ -9,7 +9,6 @@ use ama2sec_core::errors::Code;
 use ama2sec_core::history::Hash;
 use ama2sec_core::history::accumulator::{BranchTree, CompactRange, Scope};
 use ama2sec_core::history::consistency::{Compared, check_consistency, compare_heads, prove_consistency};
-use ama2sec_core::history::forest::View;
 use ama2sec_core::history::head::Fingerprint;
 use ama2sec_core::history::inclusion::{check_inclusion, prove_inclusion};
 use ama2sec_core::history::nodes::MemoryNodes;
@@ -27,7 +26,7 @@ trait History {
     type Head: Trusted;
     type Tree: Twin + ProofTree;
     fn model(&mut self) -> &mut Model<Self::Tree>;
-    fn reader(&mut self) -> View<'_, Self::Tree, MemoryNodes>;
+    fn reader(&mut self) -> &mut Tree<MemoryNodes, Self::Tree>;
     fn head(&mut self, size: usize) -> Self::Head;
     fn leaf(&self, index: usize) -> <Self::Head as Trusted>::Leaf<'_>;
 }
@@ -53,8 +52,8 @@ impl History for Branch {
     fn model(&mut self) -> &mut Model<BranchTree> {
         &mut self.model
     }
-    fn reader(&mut self) -> View<'_, BranchTree, MemoryNodes> {
-        self.tree.view()
+    fn reader(&mut self) -> &mut Tree<MemoryNodes> {
+        &mut self.tree
     }
     fn head(&mut self, size: usize) -> Fingerprint {
         head(&mut self.model, self.scope, size)
@@ -73,7 +72,7 @@ struct Records {
 fn records(count: usize) -> Records {
     let records: Vec<Vec<u8>> = (0..count).map(|i| vec![i as u8; i]).collect();
     let hashes: Vec<Hash> = records.iter().map(|record| rfc6962_leaf(record)).collect();
-    let mut tree = Tree::new(MemoryNodes::default());
+    let mut tree = Tree::of_records(MemoryNodes::default());
     tree.extend(&hashes).unwrap();
     Records { records, model: Model::new(hashes), tree }
 }
@@ -84,8 +83,8 @@ impl History for Records {
     fn model(&mut self) -> &mut Model<Rfc6962> {
         &mut self.model
     }
-    fn reader(&mut self) -> View<'_, Rfc6962, MemoryNodes> {
-        self.tree.view()
+    fn reader(&mut self) -> &mut Tree<MemoryNodes, Rfc6962> {
+        &mut self.tree
     }
     fn head(&mut self, size: usize) -> TreeHead {
         TreeHead { size: size as u64, root: self.model.mth(0, size) }
@@ -96,15 +95,15 @@ impl History for Records {
 }
 
 fn inclusion<H: History>(history: &mut H, index: usize, size: usize) -> Vec<u8> {
-    prove_inclusion::<H::Tree, _>(&mut history.reader(), index as u64, size as u64).unwrap()
+    prove_inclusion::<H::Tree, _>(history.reader(), index as u64, size as u64).unwrap()
 }
 
 fn consistency<H: History>(history: &mut H, old: usize, new: usize) -> Vec<u8> {
-    prove_consistency::<H::Tree, _>(&mut history.reader(), old as u64, new as u64).unwrap()
+    prove_consistency::<H::Tree, _>(history.reader(), old as u64, new as u64).unwrap()
 }
 
 fn range<H: History>(history: &mut H, begin: usize, end: usize, size: usize) -> Vec<u8> {
-    prove_range::<H::Tree, _>(&mut history.reader(), begin as u64, end as u64, size as u64).unwrap()
+    prove_range::<H::Tree, _>(history.reader(), begin as u64, end as u64, size as u64).unwrap()
 }
 
 fn leaves<H: History>(history: &H, begin: usize, end: usize) -> Vec<<H::Head as Trusted>::Leaf<'_>> {
@@ -416,7 +415,7 @@ fn another_type_or_tree_is_another_claim() {
             prove_range::<BranchTree, _>(history, 3, 4, 9).unwrap(),
         ]
     };
-    let proofs = all(&mut history.reader());
+    let proofs = all(history.reader());
     for (which, proof) in proofs.iter().enumerate() {
         let codes = [
             check_inclusion(&head, history.leaf(3), proof).err(),

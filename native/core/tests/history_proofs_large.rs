@@ -9,6 +9,7 @@ use ama2sec_core::errors::Code;
 use ama2sec_core::history::Hash;
 use ama2sec_core::history::accumulator::{BranchTree, bag};
 use ama2sec_core::history::consistency::{check_consistency, prove_consistency};
+use ama2sec_core::history::forest::Forest;
 use ama2sec_core::history::head::{Fingerprint, Head};
 use ama2sec_core::history::inclusion::{check_inclusion, prove_inclusion};
 use ama2sec_core::history::nodes::MemoryNodes;
@@ -16,7 +17,6 @@ use ama2sec_core::history::proof::ProofTree;
 use ama2sec_core::history::range::{check_range, prove_range};
 use ama2sec_core::history::reader::{NodeReader, gather};
 use ama2sec_core::history::sha_tree::{Rfc6962, TreeHead, rfc6962_leaf};
-use ama2sec_core::history::tree::Tree;
 use ama2sec_core::history::trusted::{Leaf, Trusted};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -102,8 +102,8 @@ impl Accumulated {
 
 /// The proofs of tests/vectors/proofs.json, in the order that is told there.
 fn accumulated<T: Twin + ProofTree>() -> Value {
-    let mut tree = Tree::<_, T>::new(MemoryNodes::default());
-    tree.extend(&(0..130).map(leaf).collect::<Vec<_>>()).unwrap();
+    let (mut tree, branch) = Forest::<T, _>::with_branch(MemoryNodes::default());
+    tree.extend(branch, &(0..130).map(leaf).collect::<Vec<_>>()).unwrap();
     let mut same = Same::new::<T>(leaf(0));
     let (mut inclusion, mut consistency, mut range) =
         (Accumulated::default(), Accumulated::default(), Accumulated::default());
@@ -118,7 +118,7 @@ fn accumulated<T: Twin + ProofTree>() -> Value {
         let places: Vec<u64> = (0..n).collect();
         let to = if n <= 40 { n } else { 0 };
         let spans: Vec<(u64, u64)> = (0..to).flat_map(|begin| (begin + 1..=to).map(move |end| (begin, end))).collect();
-        all(&mut tree.view(), n, &places, &places, &spans);
+        all(&mut tree.view(branch), n, &places, &places, &spans);
     }
     for n in sizes() {
         all(&mut same, n, &[0, n / 2, n - 1], &[1, n / 2, n - 1], &[(0, n / 2), (n / 2, n), (n - 1, n)]);

@@ -97,8 +97,8 @@ impl Extended {
         Fingerprint(*self.0.old())
     }
 
-    #[getter]
-    fn new(&self) -> Fingerprint {
+    #[getter(new)]
+    fn new_head(&self) -> Fingerprint {
         Fingerprint(*self.0.new_head())
     }
 

@@ -2,11 +2,11 @@
 
 use ama2sec_core::errors::{Code, Error, Result};
 use ama2sec_core::history::consistency::{self as consistency, prove_consistency};
-use ama2sec_core::history::forest::View;
 use ama2sec_core::history::inclusion::{self as inclusion, prove_inclusion};
 use ama2sec_core::history::range::{self as range, prove_range};
 use ama2sec_core::history::rfc6962 as core;
 use ama2sec_core::history::sha_tree::{Rfc6962, TreeHead};
+use ama2sec_core::history::tree::Tree;
 use ama2sec_core::message::Id as Hash;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList};
@@ -65,8 +65,8 @@ impl Rfc6962Extended {
     }
 
     /// (size, root) of the new tree.
-    #[getter]
-    fn new<'py>(&self, py: Python<'py>) -> Pair<'py> {
+    #[getter(new)]
+    fn new_head<'py>(&self, py: Python<'py>) -> Pair<'py> {
         pair(py, self.0.new_head())
     }
 }
@@ -179,12 +179,12 @@ fn prove<'py, R: Send>(
     py: Python<'py>,
     tree: &RealmTree,
     size: Option<&Bound<'py, PyAny>>,
-    call: impl FnOnce(&mut View<'_, Rfc6962, Nodes>, u64) -> Result<R> + Send,
+    call: impl FnOnce(&mut Tree<Nodes, Rfc6962>, u64) -> Result<R> + Send,
 ) -> PyResult<R> {
     let size = size.map(whole).transpose()?;
     tree.with(py, |tree| {
         let size = within(size, tree.size())?;
-        call(&mut tree.view(), size)
+        call(tree, size)
     })
 }
 
@@ -198,7 +198,7 @@ pub fn rfc6962_prove_inclusion<'py>(
     size: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyList>> {
     let index = whole(index)?;
-    listed(py, &prove(py, tree, size, |view, size| core::rfc6962_prove_inclusion(view, index, size))?)
+    listed(py, &prove(py, tree, size, |tree, size| core::rfc6962_prove_inclusion(tree, index, size))?)
 }
 
 /// The list of RFC 9162, 2.1.4.
@@ -211,7 +211,7 @@ pub fn rfc6962_prove_consistency<'py>(
     new_size: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyList>> {
     let old = whole(old_size)?;
-    listed(py, &prove(py, tree, new_size, |view, new| core::rfc6962_prove_consistency(view, old, new))?)
+    listed(py, &prove(py, tree, new_size, |tree, new| core::rfc6962_prove_consistency(tree, old, new))?)
 }
 
 /// The realm tree's inclusion proof, in the form of proofs.1.
@@ -224,7 +224,7 @@ pub fn prove_record_inclusion<'py>(
     size: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let index = whole(index)?;
-    let proof = prove(py, tree, size, |view, size| prove_inclusion::<Rfc6962, _>(view, index, size))?;
+    let proof = prove(py, tree, size, |tree, size| prove_inclusion::<Rfc6962, _>(tree, index, size))?;
     Ok(PyBytes::new(py, &proof))
 }
 
@@ -238,7 +238,7 @@ pub fn prove_record_consistency<'py>(
     new_size: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let old = whole(old_size)?;
-    let proof = prove(py, tree, new_size, |view, new| prove_consistency::<Rfc6962, _>(view, old, new))?;
+    let proof = prove(py, tree, new_size, |tree, new| prove_consistency::<Rfc6962, _>(tree, old, new))?;
     Ok(PyBytes::new(py, &proof))
 }
 
@@ -253,7 +253,7 @@ pub fn prove_record_range<'py>(
     size: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let (begin, end) = (whole(begin)?, whole(end)?);
-    let proof = prove(py, tree, size, |view, size| prove_range::<Rfc6962, _>(view, begin, end, size))?;
+    let proof = prove(py, tree, size, |tree, size| prove_range::<Rfc6962, _>(tree, begin, end, size))?;
     Ok(PyBytes::new(py, &proof))
 }
 
