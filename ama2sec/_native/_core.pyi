@@ -63,6 +63,7 @@ __all__ = [
     "make",
     "make_exhibit",
     "parse",
+    "parse_exhibit",
     "parse_head",
     "prove_ancestry",
     "prove_consistency",
@@ -567,3 +568,4 @@ class Exhibited:
 
 def make_exhibit(fingerprint: Fingerprint, message: bytes, proof: bytes) -> bytes: ...
 def check_exhibit(data: bytes, head: tuple[int, bytes] | None, directory: CoreDirectory | None) -> Exhibited: ...
+def parse_exhibit(data: bytes) -> tuple[Fingerprint, bytes, bytes]: ...

@@ -3,7 +3,7 @@
 from ama2sec._native import Accumulator, Fingerprint, NodeFile
 from ama2sec.history.archive import Archive
 from ama2sec.history.conversation import Conversation
-from ama2sec.history.exhibit import Exhibited, check_exhibit, make_exhibit
+from ama2sec.history.exhibit import Exhibited, check_exhibit, make_exhibit, parse_exhibit
 from ama2sec.history.lightclient import LightClient, Missing
 from ama2sec.history.proofs import (
     Ancestor,
@@ -51,6 +51,7 @@ __all__ = [
     "compare_heads",
     "inspect_proof",
     "make_exhibit",
+    "parse_exhibit",
     "parse_head",
     "prove_ancestry",
     "prove_consistency",

@@ -8,7 +8,7 @@ from ama2sec.errors import error
 from ama2sec.history.transcript import parse_head
 from ama2sec.identity import Directory
 
-__all__ = ["Exhibited", "check_exhibit", "make_exhibit"]
+__all__ = ["Exhibited", "check_exhibit", "make_exhibit", "parse_exhibit"]
 
 
 def make_exhibit(fingerprint: Fingerprint, message: bytes, proof: bytes) -> bytes:
@@ -33,3 +33,11 @@ def check_exhibit(
         raise error("ArgumentType", "a Directory", type(directory).__name__)
     retained = None if head is None else parse_head(head)
     return _native.check_exhibit(data, retained, None if directory is None else directory._core)
+
+
+def parse_exhibit(data: bytes) -> tuple[Fingerprint, bytes, bytes]:
+    """The head that an exhibit states, its entry and its proof, for showing them: nothing is checked but the form.
+
+    Raises ``ExhibitForm``, ``SizeLimit``. Source: spec proofs.6.
+    """
+    return _native.parse_exhibit(data)

@@ -27,7 +27,7 @@ mod _core {
         ed25519_verify, keyfile_decode, keyfile_encode,
     };
     #[pymodule_export]
-    use crate::lightclient::{Exhibited, LightState, Missing, check_exhibit, make_exhibit};
+    use crate::lightclient::{Exhibited, LightState, Missing, check_exhibit, make_exhibit, parse_exhibit};
     #[pymodule_export]
     use crate::message::{
         Context, Draft, ExecutionPath, Message, Signed, UnverifiedEnvelope, check_cbor, make, parse, verify,

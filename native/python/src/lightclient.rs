@@ -293,3 +293,14 @@ pub fn check_exhibit(
         Ok(Exhibited { included: *found.included(), retained: found.retained(), envelope, message })
     })
 }
+
+/// The head that an exhibit states, its entry and its proof. Nothing is checked but the form.
+#[pyfunction]
+pub fn parse_exhibit<'py>(
+    py: Python<'py>,
+    data: &Bound<'py, PyAny>,
+) -> PyResult<(Fingerprint, Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    let data = exact(data)?;
+    let read = guard(py, || Exhibit::parse(data))?;
+    Ok((Fingerprint(*read.stated()), PyBytes::new(py, read.entry()), PyBytes::new(py, read.proof())))
+}
