@@ -10,13 +10,16 @@ from typing import NoReturn
 
 from ama2sec.errors import Ama2Error, error
 
-__all__ = ["main"]
+__all__ = ["Stopped", "main"]
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal that ends the process after it has cleaned up: what is half-written is taken away first."""
+class Stopped(BaseException):
+    """A signal ends the process after it has cleaned up: what is half-written is taken away first.
 
-    def __init__(self, number: int) -> None:
+    Not ``KeyboardInterrupt``, which the library of the command line answers by itself, without a word.
+    """
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
         super().__init__(number)
         self.number = number
 
@@ -38,10 +41,9 @@ def run(arguments: list[str]) -> int:
         flush()
     except Ama2Error as fault:
         return _report(fault, as_json, fault.exit_code)
-    except KeyboardInterrupt as stop:
-        number = stop.number if isinstance(stop, Stopped) else int(signal.SIGINT)
+    except Stopped as stop:
         told = "an interrupt; what was finished before it stays, and nothing is half-written"
-        return _report(error("Cancelled", "to finish", told), as_json, 128 + number)
+        return _report(error("Cancelled", "to finish", told), as_json, 128 + stop.number)
     except Exception as fault:  # noqa: BLE001  a fault of ours must not show a traceback, which may hold secrets
         ours = error("Internal", "the command to finish", f"{type(fault).__name__}; please report it")
         return _report(ours, as_json, ours.exit_code)
@@ -76,8 +78,8 @@ def _prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)
 
 

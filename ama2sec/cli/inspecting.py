@@ -26,7 +26,7 @@ def inspect(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="A message, several, or a conversation; standard input by default, and for -.",
             show_default=False,
         ),
