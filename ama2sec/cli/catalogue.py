@@ -32,9 +32,7 @@ def errors(
 
 
 def _print(entry: CodeEntry, status: int) -> None:
-    whose = {"peer": "sender's fault", "caller": "caller's fault", "us": "our fault"}[
-        entry.blame
-    ]
+    whose = {"peer": "sender's fault", "caller": "caller's fault", "us": "our fault"}[entry.blame]
     reserved = "" if entry.built else ", reserved"
     line(f"{entry.number:>4}  {entry.name:<20}  {whose}, exit {status}, {entry.clause}{reserved}")
     line(f"      {entry.meaning}")
