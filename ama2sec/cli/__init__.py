@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
 from ama2sec.errors import Ama2Error, error
 
-__all__ = ["Stopped", "main"]
+__all__ = ["Stopped", "guarded", "main"]
 
 
 class Stopped(BaseException):
@@ -32,22 +33,38 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit status (errors.1)."""
-    as_json = "--json" in arguments
-    try:
-        from ama2sec.cli.app import invoke
-        from ama2sec.cli.show import flush
 
-        status = invoke(arguments)
-        flush()
+    def command() -> int:
+        from ama2sec.cli.app import invoke
+
+        return invoke(arguments)
+
+    return guarded(command, as_json="--json" in arguments)
+
+
+def guarded(command: Callable[[], int], *, as_json: bool = False) -> int:
+    """Run ``command`` and return its exit status; what it raises is reported, and becomes the status that docs/cli.md lists."""
+    try:
+        status = command()
+        _flush()
     except Ama2Error as fault:
         return _report(fault, as_json, fault.exit_code)
-    except Stopped as stop:
+    except (Stopped, KeyboardInterrupt) as stop:
+        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
         told = "an interrupt; what was finished before it stays, and nothing is half-written"
-        return _report(error("Cancelled", "to finish", told), as_json, 128 + stop.number)
+        return _report(error("Cancelled", "to finish", told), as_json, 128 + number)
+    except BrokenPipeError:
+        return _report(error("PipeClosed", "a reader of the output", "none"), as_json, 21)
     except Exception as fault:  # noqa: BLE001  a fault of ours must not show a traceback, which may hold secrets
         ours = error("Internal", "the command to finish", f"{type(fault).__name__}; please report it")
         return _report(ours, as_json, ours.exit_code)
     return status
+
+
+def _flush() -> None:
+    from ama2sec.cli.show import flush
+
+    flush()
 
 
 def _report(fault: Ama2Error, as_json: bool, status: int) -> int:

@@ -65,6 +65,9 @@ def invoke(arguments: list[str]) -> int:
         return USAGE
     except typer.Abort:
         raise Stopped from None
+    except SystemExit:
+        # In this mode the library leaves the process in one case alone: the reader of the output has gone.
+        raise BrokenPipeError from None
     return status if isinstance(status, int) else 0
 
 

@@ -12,7 +12,7 @@ from ama2sec.cli.show import body_lines, emit, fault_view, line, plain, row
 
 _MAX_REFERENCE = 1 << 30
 
-__all__ = ["by_reference", "conversation", "describe", "explain", "recipients", "show_message"]
+__all__ = ["by_reference", "conversation", "describe", "explain", "explanation", "recipients", "show_message"]
 
 
 def describe(message: Message, *, bodies: bool = False) -> dict[str, Any]:
@@ -149,18 +149,24 @@ def explain(fault: HistoryError) -> None:
     """A fault of a conversation for a person: the verdict, what proves the explanation, and what cannot be told."""
     line("NOT VALID", style="bold red")
     line(f"  {fault}")
+    for label, value, meaning in explanation(fault):
+        row(label, value, meaning)
+    if isinstance(fault.report, dict) and fault.report["head"] is not None:
+        line(f"head before  {plain(fault.report['head'])}")
+
+
+def explanation(fault: HistoryError) -> list[tuple[str, str, str]]:
+    """The report of a fault as rows of label, value, and what it means; none where there is no report."""
     report: Any = fault.report
     if not isinstance(report, dict):
-        return
+        return []
     first = report["first_fault"]
     who = f", signed by {first['author']}" if first["author"] else ""
-    row("first fault", f"entry {first['position']} (byte {first['offset']}){who}", _sound(report["sound"]))
-    for repair in report["repairs"]:
-        row("explanation", f"entry {repair['position']} {_KINDS[repair['kind']]}", _proof(repair))
+    rows = [("first fault", f"entry {first['position']} (byte {first['offset']}){who}", _sound(report["sound"]))]
+    rows += [("explanation", f"entry {r['position']} {_KINDS[r['kind']]}", _proof(r)) for r in report["repairs"]]
     rest = f"{report['fits_after']:,} later entries fit, {report['misfits_after']:,} do not"
-    row("afterwards", rest, "" if report["judged"] else "the rest was not judged")
-    if report["head"] is not None:
-        line(f"head before  {plain(report['head'])}")
+    rows.append(("afterwards", rest, "" if report["judged"] else "the rest was not judged"))
+    return rows
 
 
 def _sound(count: int) -> str:

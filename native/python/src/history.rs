@@ -20,7 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use serde_json::{Value, json};
 
-use crate::errors::{exact, exact_or_none, guard, guard_detached, to_py};
+use crate::errors::{Text, Uint, exact, exact_or_none, guard, guard_detached, to_py};
 use crate::identity::{CoreDirectory, Id, PublicKey};
 use crate::message::{Draft, Message, from_json, keep_body, parts};
 
@@ -41,7 +41,8 @@ pub struct Fingerprint(CoreFingerprint);
 #[pymethods]
 impl Fingerprint {
     #[new]
-    fn new(py: Python<'_>, realm: &Id, conversation: &Id, branch: &Id, size: u64, hash: &Id) -> PyResult<Fingerprint> {
+    fn new(py: Python<'_>, realm: &Id, conversation: &Id, branch: &Id, size: Uint, hash: &Id) -> PyResult<Fingerprint> {
+        let size = size.0;
         guard(py, || {
             if size == 0 || size >= ama2sec_core::limits::SIZE_END {
                 return Err(Error::new(Code::HeadForm, "a size of 1 to 2^48 - 1", size.to_string()));
@@ -101,8 +102,8 @@ impl Fingerprint {
 
 /// Size and fingerprint of a head's text form.
 #[pyfunction]
-pub fn parse_head<'py>(py: Python<'py>, value: &str) -> PyResult<(u64, Bound<'py, PyBytes>)> {
-    let head = guard(py, || Head::parse(value))?;
+pub fn parse_head<'py>(py: Python<'py>, value: Text) -> PyResult<(u64, Bound<'py, PyBytes>)> {
+    let head = guard(py, || Head::parse(&value))?;
     Ok((head.size, PyBytes::new(py, &head.fingerprint)))
 }
 
@@ -416,14 +417,14 @@ pub fn draft_message(
     state: &ConversationState,
     seq: (u64, u32),
     body: Option<&Bound<'_, PyAny>>,
-    media_type: &str,
+    media_type: Text,
     recipients: &Bound<'_, PyList>,
-    time_ms: u64,
+    time_ms: Uint,
     behind: u64,
 ) -> PyResult<Draft> {
     let data = exact_or_none(body)?;
     let mut salt = [0; 32];
-    let parts = parts(py, author, data, media_type, recipients, time_ms, &mut salt)?;
+    let parts = parts(py, author, data, &media_type, recipients, time_ms.0, &mut salt)?;
     let inner = guard_detached(py, || {
         let (head, parent) = state.with(|state| {
             let size = state.size().checked_sub(behind).filter(|size| *size > 0).ok_or_else(no_open)?;
