@@ -8,7 +8,7 @@ import typer
 import typer.exceptions
 
 import ama2sec
-from ama2sec.cli import catalogue, directories, inspecting, keys, signing, trees, verifying
+from ama2sec.cli import Stopped, catalogue, directories, inspecting, keys, signing, trees, verifying
 from ama2sec.cli.show import line, tell
 
 __all__ = ["app", "invoke"]
@@ -65,7 +65,7 @@ def invoke(arguments: list[str]) -> int:
         _wrong_usage(fault)
         return USAGE
     except typer.Abort:
-        raise KeyboardInterrupt from None
+        raise Stopped from None
     except SystemExit:
         # In this mode the library leaves the process in one case alone: the reader of the output has gone.
         raise BrokenPipeError from None
@@ -75,10 +75,13 @@ def invoke(arguments: list[str]) -> int:
 def _wrong_usage(fault: typer.exceptions.TyperException) -> None:
     context = getattr(fault, "ctx", None)
     told = fault.format_message()
-    if context is not None:
-        for part in context.get_usage().splitlines():
+    usage = "" if context is None else context.get_usage()
+    if told.startswith(usage) and usage:
+        # No arguments at all: the library's message is the whole help.
+        for part in told.splitlines():
             tell(part)
-        if told:
-            tell(f"Try '{context.command_path} --help'.")
-    if told:
-        tell(f"Error: {told}", style="red")
+        return
+    for part in usage.splitlines():
+        tell(part)
+    tell(f"Try '{'ama2sec' if context is None else context.command_path} --help'.")
+    tell(f"Error: {told}", style="red")

@@ -30,7 +30,7 @@ def inspect(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="A message, several, a conversation, a proof or an exhibit; standard input by default, and for -.",
             show_default=False,
         ),
