@@ -145,7 +145,7 @@ def check(
     elif kind == "inclusion":
         _included(data, head, messages, as_json)
     else:
-        raise error("ArgumentRange", "an inclusion, consistency or range proof", f"one of {kind}")
+        _descended(data, head, messages, as_json)
 
 
 def _fingerprint(text: str, option: str, conversation: Id) -> Fingerprint:
@@ -161,10 +161,30 @@ def _conversation_of(message: bytes) -> Id:
     return envelope.id if stated == _EMPTY else Id.from_hex(stated)
 
 
-def _included(data: bytes, head: str, messages: list[bytes], as_json: bool) -> None:
+def _one(messages: list[bytes]) -> bytes:
     if len(messages) != 1:
         raise error("ArgumentRange", "--message: the message itself, once", f"{len(messages)} messages")
-    found = ama2sec.check_inclusion(_fingerprint(head, "--head", _conversation_of(messages[0])), messages[0], data)
+    return messages[0]
+
+
+def _descended(data: bytes, head: str, messages: list[bytes], as_json: bool) -> None:
+    message = _one(messages)
+    found = ama2sec.check_ancestry(_fingerprint(head, "--head", _conversation_of(message)), message, data)
+    via = [str(one) for one in found.via]
+    if as_json:
+        view = {"id": str(found.id), "index": found.index, "found": str(found.found), "via": via}
+        emit({"ok": True, "type": "ancestry", **view, "head": head})
+        return
+    line(f"ancestor: message {found.id}", style="bold green")
+    line(f"is entry {found.index} of the history {found.found}")
+    for merge in via:
+        row("by way of", merge, "a message of the history before it that merges the next one")
+    line(f"in the past of the head {head}")
+
+
+def _included(data: bytes, head: str, messages: list[bytes], as_json: bool) -> None:
+    message = _one(messages)
+    found = ama2sec.check_inclusion(_fingerprint(head, "--head", _conversation_of(message)), message, data)
     if as_json:
         emit({"ok": True, "type": "inclusion", "id": str(found.id), "index": found.index, "head": head})
         return

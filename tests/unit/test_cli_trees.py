@@ -133,7 +133,7 @@ def test_an_exhibit_is_one_file_that_checks_alone(trip: Fingerprint, here: Path)
     assert "NOT VERIFIED" in shown.text
     shown = ama2sec("tree", "check", "5.exhibit", "--head", str(trip), "-d", "team.json")
     assert "the one that you trust" in shown.text
-    assert "signed by bob" in shown.text
+    assert "signed by alice" in shown.text
     found = ama2sec("tree", "check", "5.exhibit", "--json").json
     assert (found["head_is"], found["sender"], found["index"]) == ("as stated", None, 5)
     shown = ama2sec("tree", "check", "5.exhibit", "--head", head_at(12))
@@ -183,7 +183,7 @@ def test_inspect_shows_each_hop_of_an_ancestry(here: Path, trip: Fingerprint) ->
     ]
     view["body"] = None
     view["conversation"] = view["execution_path"]["branch"] = str(main.fingerprint().conversation)
-    envelope, found = make(SigningKey.from_seed(bytes([2]) * 32), json.dumps(view), None, None, None, None)
+    envelope, found = make(SigningKey.from_seed(bytes([1]) * 32), json.dumps(view), None, None, None, None)
     main.append(found)
     proof = library.prove_ancestry(main, 2, via=[Hop(index=2, envelope=envelope, into=branch)])
     (here / "a.proof").write_bytes(proof)
@@ -191,5 +191,11 @@ def test_inspect_shows_each_hop_of_an_ancestry(here: Path, trip: Fingerprint) ->
     assert "hop 1: message " in shown.text
     assert "ancestry: entry 2 of 3" in shown.text
     assert (here / "a.svg").read_text().count("the root") == 2
-    # The command checks what it has options for; an ancestry is checked from Python.
-    assert ama2sec("tree", "check", "a.proof", "--head", str(trip)).code == "ArgumentRange"
+    (here / "m3.bare").write_bytes(library.parse(Archive("trip.ama").entry(4)).envelope)
+    check = ("tree", "check", "a.proof", "--head", str(main.fingerprint()))
+    shown = ama2sec(*check, "-m", "m3.bare")
+    assert shown.text.startswith("ancestor: message ")
+    assert f"by way of    {found}" in " ".join(shown.text.split("  "))
+    assert ama2sec(*check, "-m", "m3.bare", "--json").json["via"] == [str(found)]
+    assert ama2sec(*check, "-m", "m5.ama").code == "AncestryRoot"
+    assert ama2sec(*check).code == "ArgumentRange"
