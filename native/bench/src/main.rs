@@ -24,9 +24,12 @@ struct Signed {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked.first().is_some_and(|first| first == "proofs") {
+        return proofs::run(asked.get(1).is_some_and(|second| second == "--check"));
+    }
     if asked.first().is_none_or(|first| first == "--big") {
         signatures()?;
-        proofs::run()?;
+        proofs::run(false)?;
     }
     trees::run(&asked)
 }

@@ -1,6 +1,7 @@
 //! Trees against a bare loop of the same hashes, in one process, one thread, in turn, in CPU time; many branches at random; memory.
 //!
-//!     bench [--big]              signatures and trees
+//!     bench [--big]              signatures, proofs and trees
+//!     bench proofs [--check]     proofs alone; `--check`: the microseconds of one check, for the other benchmarks
 //!     bench trees [--big]        trees alone; `--big`: 10 M leaves, 10 messages in each of 1 M branches
 //!     bench memory KIND COUNT    what one kind of store holds, in a process of its own (the others call it)
 
@@ -301,7 +302,8 @@ fn rss() -> Outcome<u64> {
     Ok(line.split_whitespace().nth(1).ok_or("a number")?.parse::<u64>()? * 1024)
 }
 
-fn cpu() -> Duration {
+/// This thread's CPU time: what other programs do does not count.
+pub fn cpu() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }

@@ -115,11 +115,21 @@ impl UnverifiedEnvelope {
 
     /// The numbered steps of envelope.6, against keys that the verifier chose.
     pub fn verify(self, directory: &Directory, body: Option<BodyPart<'_>>) -> Result<VerifiedEnvelope> {
+        self.verify_asking(directory, body, false)
+    }
+
+    /// The same, where `asked` for a body one that the claims commit to must be there: `BodyMissing` (envelope.7.2).
+    pub fn verify_asking(
+        self,
+        directory: &Directory,
+        body: Option<BodyPart<'_>>,
+        asked: bool,
+    ) -> Result<VerifiedEnvelope> {
         let sender = Arc::clone(directory.by_kid(&self.kid)?);
         let question = self.question(&sender);
         let proof =
             question.key.verify(question.message, question.signature).map_err(|fault| name_key(fault, &sender))?;
-        self.conclude(sender, proof, body)
+        self.conclude(sender, proof, body, asked)
     }
 
     /// Steps 4 to 6, behind a signature that was verified.
@@ -128,6 +138,7 @@ impl UnverifiedEnvelope {
         sender: Arc<Enrolled>,
         _signature: SignatureVerified,
         body: Option<BodyPart<'_>>,
+        asked: bool,
     ) -> Result<VerifiedEnvelope> {
         if self.claims.realm != ZERO {
             return fault(
@@ -136,7 +147,7 @@ impl UnverifiedEnvelope {
                 format!("realm {}", text::hex(&self.claims.realm)),
             );
         }
-        let body = Body::check(self.claims.body.as_ref(), body)?;
+        let body = Body::check(self.claims.body.as_ref(), body, asked)?;
         if sender.purpose != Purpose::Message {
             return fault(
                 Code::PurposeWrong,
