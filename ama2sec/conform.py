@@ -122,7 +122,7 @@ _OPS: Final[dict[str, tuple[dict[str, Form], dict[str, Form], Callable[[Argument
     "cbor": ({"bytes": _hex}, {}, _as_data("bytes")),
     "make": (
         {"seed": _id},
-        {"claims": _claims, "claims_bytes": _hex, "header_bytes": _hex, "body": _hex, "body_salt": _hex},
+        {"claims": _claims, "claims_bytes": _hex, "header_bytes": _hex, "body": _hex, "body_salt": _id},
         _make_arguments,
     ),
     "parse": ({"envelope": _hex}, {}, _as_data("envelope")),

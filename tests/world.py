@@ -8,7 +8,7 @@ from typing import Any
 from nacl.bindings import crypto_sign_seed_keypair
 
 from ama2sec.reference import CompactRange, Directory, Envelope, encode, fingerprint, make, parse
-from ama2sec.reference.envelope import thumbprint_of_seed
+from ama2sec.reference.envelope import honest_header, thumbprint_of_seed
 from ama2sec.reference.hashes import body_commitment
 
 ZEROS = bytes(32)
@@ -17,6 +17,7 @@ PURPOSES = ("message", "message", "message", "operator")
 SEEDS = {name: bytes([number]) * 32 for number, name in enumerate(NAMES, 1)}
 PUBLIC = {name: crypto_sign_seed_keypair(seed)[0] for name, seed in SEEDS.items()}
 KID = {name: thumbprint_of_seed(seed) for name, seed in SEEDS.items()}
+PROTECTED = {name: honest_header(kid) for name, kid in KID.items()}
 SALT = bytes(range(16))
 BODY_SALT = bytes(range(32))
 HEADER = encode([0, "ama2sec-transcript", 1])
@@ -91,7 +92,8 @@ def body_claim(body: bytes) -> list[Any]:
 
 def signed(claims: dict[Any, Any] | bytes, author: str = "alice", header: bytes | None = None) -> bytes:
     """An envelope over claims, or over the bytes of claims, however hostile."""
-    return make(SEEDS[author], claims if isinstance(claims, bytes) else encode(claims), header)
+    payload = claims if isinstance(claims, bytes) else encode(claims)
+    return make(SEEDS[author], payload, PROTECTED[author] if header is None else header)
 
 
 def entry(envelope: bytes, body: bytes | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""The conformance seam: answers in order, one a line, whatever is asked. Here the reference answers."""
+"""The conformance seam: answers in order, one a line, whatever is asked. What the reference answers, the core answers too."""
 
 from __future__ import annotations
 
@@ -34,9 +34,13 @@ ID = "69" * 32
 
 def ask(op: Any, **arguments: Any) -> dict[str, Any]:
     line = json.dumps({"id": 7, "op": op, **arguments}).encode()
-    found: dict[str, Any] = json.loads(answer(line, "reference"))
-    assert found.pop("id") == 7
-    return found
+    found, by_rust = (json.loads(answer(line, implementation)) for implementation in ("reference", "rust"))
+    assert found.pop("id") == by_rust.pop("id") == 7
+    told = {"expected", "got"} & set(found)
+    assert [(name, found[name]) for name in found if name not in told] == [
+        (name, by_rust[name]) for name in by_rust if name not in told
+    ]
+    return dict(found)
 
 
 def code_of_line(line: bytes | None) -> tuple[Any, str]:
@@ -46,7 +50,7 @@ def code_of_line(line: bytes | None) -> tuple[Any, str]:
 
 def run(questions: bytes, *arguments: str) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-m", "ama2sec.conform", "--impl", "reference", *arguments],
+        [sys.executable, "-m", "ama2sec.conform", *(arguments or ("--impl", "reference"))],
         input=questions,
         capture_output=True,
         cwd=ROOT,
@@ -120,8 +124,9 @@ BAD_QUESTIONS: list[dict[str, Any]] = [
     {"op": "make", "seed": ID, "claims": {}, "claims_bytes": ""},
     {"op": "make", "seed": ID, "claims": []},
     {"op": "make", "seed": ID, "claims": {}, "body": ""},
-    {"op": "make", "seed": ID, "claims": {}, "body_salt": ""},
-    {"op": "make", "seed": ID, "claims_bytes": "", "body": "", "body_salt": ""},
+    {"op": "make", "seed": ID, "claims": {}, "body_salt": ID},
+    {"op": "make", "seed": ID, "claims": {}, "body": "", "body_salt": ID[2:]},
+    {"op": "make", "seed": ID, "claims_bytes": "", "body": "", "body_salt": ID},
     {"op": "verify", "envelope": "", "directory": {}},
     {"op": "verify", "envelope": "", "directory": [[]]},
     {"op": "verify", "envelope": "", "directory": [{"key": ID, "purpose": "message"}]},
@@ -139,13 +144,13 @@ BAD_QUESTIONS: list[dict[str, Any]] = [
     {"op": "rfc6962_root", "leaf_hashes": [""]},
     {"op": "rfc6962_root", "leaves": "00"},
     *({"op": "make", "seed": ID, "claims": claims} for claims in (
-        {"realms": ID}, {"realm": None}, {"realm": 0}, {"realm": "0"}, {"kind": "fork"}, {"kind": None}, {"kind": True}, {"kind": 1.0},
-        {"kind": 1 << 63}, {"agent_identity": None}, {"agent_identity": {}}, {"agent_identity": {"agent": ID}},
+        {"realms": ID}, {"realm": None}, {"realm": 0}, {"realm": "0"}, {"kind": "forks"}, {"kind": None}, {"kind": True}, {"kind": 1.0},
+        {"kind": 1 << 63}, {"agent_identity": None}, {"agent_identity": {"agent": ID, "x": 0}},
         {"agent_identity": {"agent": ID, "grant": 0}}, {"agent_identity": {"agent": None, "grant": None}}, {"context_fingerprint": []},
         {"context_fingerprint": {"size": 0}}, {"execution_path": {"branch": ID, "parent": None}},
-        {"execution_path": {"branch": ID, "parent": None, "merges": [{}]}}, {"workflow_state": []}, {"recipients": None},
-        {"recipients": ["bob"]}, {"recipients": [0]}, {"seq": None}, {"seq": ["1", 2]}, {"time": "0"}, {"salt": []},
-        {"body": {}}, {"body": {"media_type": "a"}}, {"body": {"commitment": ID, "size": 1}}, {"members": 0}, {"workflow": None},
+        {"execution_path": {"branch": ID, "parent": None, "merges": [{}]}}, {"workflow_state": []}, {"recipients": 0},
+        {"recipients": ["bob"]}, {"recipients": [0]}, {"seq": None}, {"seq": ["1", 2]}, {"seq": [1]}, {"time": "0"}, {"salt": []},
+        {"body": {}}, {"body": {"media_type": "a"}}, {"body": {"commitment": ID, "size": 1}}, {"body": []}, {"members": 0}, {"workflow": None},
         {"workflow": {"required": 0, "definition": None}}, {"workflow": {"required": True, "definition": 0}},
         {"workflow_state": {"instance": None, "definition": ID, "step": "s", "outputs": {"a": None}, "approves": None}},
         {"workflow_state": {"instance": None, "definition": ID, "step": "s", "outputs": {"a": 1.5}, "approves": None}},
@@ -254,7 +259,11 @@ def test_make_signs_what_it_is_given() -> None:
     view = ask("parse", envelope=signed(message_claims()).hex())["claims"]
     assert code(claims=view | {"recipients": ["name:Bob"]}) == "NameForm"
     assert code(claims=view | {"salt": "00"}) == "ClaimType"
-    assert code(claims=view | {"seq": [1]}) == "ClaimType"
+    assert code(claims=view | {"recipients": None}) == "ClaimType"
+    assert code(claims=view | {"agent_identity": {}}) == "ok"
+    assert code(claims={name: value for name, value in view.items() if name != "agent_identity"}) == "ok"
+    assert code(claims=view | {"kind": "fork"}) == "KindNotBuilt"
+    assert code(claims=view | {"kind": "sequencer-term"}) == "TypKind"
     assert code(claims=view | {"time": -1}) == "ClaimType"
     assert code(claims=view | {"agent_identity": {"agent": ID, "grant": None}}) == "ClaimForm"
 
@@ -274,6 +283,7 @@ def test_make_fills_in_the_body_and_nothing_more() -> None:
         "media_type": "application/octet-stream",
     }
     assert body(view | {"body": {"media_type": "a/b"}}) == {"commitment": commitment, "size": 5, "media_type": "a/b"}
+    assert body(view | {"body": {"media_type": "a", "size": 6}})["size"] == 6
     assert body(view) is None  # null is not left out
     hostile = {"commitment": ID, "size": 1, "media_type": "a"}
     assert body(view | {"body": hostile}) == hostile
@@ -336,6 +346,7 @@ def test_a_stream_of_questions_good_and_bad() -> None:
         "ok",
     ]
     assert run(b"") == []
+    assert run(good, "--impl", "rust") == run(good)
     assert len(run(good + b"\n")) == 1
 
 
@@ -389,4 +400,4 @@ def test_a_bug_is_answered_and_does_not_end_the_process(monkeypatch: pytest.Monk
         raise ZeroDivisionError
 
     monkeypatch.setattr("ama2sec.reference.answers.cbor", broken)
-    assert ask("cbor", bytes="00")["code"] == "Internal"
+    assert code_of_line(b'{"id": 3, "op": "cbor", "bytes": "00"}') == (3, "Internal")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ama2sec.errors import Ama2Error
-from ama2sec.limits import MAX_CLAIMS, MAX_ENVELOPE
+from ama2sec.limits import MAX_CLAIMS, MAX_ENVELOPE, MAX_ITEM
 from ama2sec.reference import encode, parse, verify
 from ama2sec.reference.envelope import honest_header
 from tests.world import (
@@ -19,6 +19,7 @@ from tests.world import (
     ZEROS,
     body_claim,
     directory,
+    entry,
     message_claims,
     open_claims,
     signed,
@@ -301,13 +302,35 @@ def test_the_body_in_the_order_of_section_7() -> None:
     assert code_of(without, require_body=True) == "ok"
     assert code_of(envelope, require_body=True) == "BodyMissing"
     assert code_of(envelope, body=b"hell", body_salt=b"") == "BodySize"
-    for wrong, salt in ((b"jello", BODY_SALT), (body, bytes(32)), (body, BODY_SALT[:31]), (body, b""), (body, None)):
+    for wrong, salt in ((b"jello", BODY_SALT), (body, bytes(32)), (body, BODY_SALT[:31]), (body, b"")):
         assert code_of(envelope, body=wrong, body_salt=salt) == "BodyMismatch"
+    assert code_of(envelope, body=body) == "ArgumentType"
+    assert code_of(envelope, body_salt=BODY_SALT) == "ArgumentType"
     assert verify(envelope, directory(), body=body, body_salt=BODY_SALT).body_state == "present"
     assert verify(envelope, directory()).body_state == "withheld"
     assert verify(without, directory()).body_state == "none"
     empty = signed(message_claims(c12=body_claim(b"")))
     assert verify(empty, directory(), body=b"", body_salt=BODY_SALT).body_state == "present"
+
+
+def test_a_message_travels_bare_or_as_an_entry() -> None:
+    body = b"hello"
+    envelope = signed(message_claims(c12=body_claim(body)))
+    assert verify(entry(envelope, body), directory(), require_body=True).body_state == "present"
+    assert verify(entry(envelope), directory(), body=body, body_salt=BODY_SALT).body_state == "present"
+    assert parse(entry(envelope, b"jello")).data == envelope
+    for code, data in {
+        "BodyMismatch": entry(envelope, b"jello"),
+        "BodySize": entry(envelope, b"hell"),
+        "TrailingBytes": entry(envelope) + b"\0",
+        "ItemForm": encode([2, envelope, None]),
+        "Truncated": b"\x83",
+        "EnvelopeForm": entry(entry(envelope)),
+        "SizeLimit": entry(envelope, bytes(MAX_ITEM)),
+    }.items():
+        assert code_of(data) == code
+    assert code_of(entry(b"", body), body=body, body_salt=BODY_SALT) == "ArgumentType"
+    assert code_of(encode([True, envelope, None])) == "ItemForm"
 
 
 def test_the_order_of_refusals() -> None:

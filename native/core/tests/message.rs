@@ -594,6 +594,40 @@ fn verification_in_the_order_of_its_steps() {
 }
 
 #[test]
+fn the_json_view_has_one_form() {
+    let kid = *key(1).public().thumbprint();
+    let code = |change: &Value| {
+        let mut view = message();
+        for (name, value) in change.as_object().unwrap() {
+            view[name] = value.clone();
+        }
+        claims_from_json(&view, &kid).map_err(|fault| fault.code).err()
+    };
+    for fine in [
+        json!({}),
+        json!({"time": -1}),
+        json!({"time": i64::MAX}),
+        json!({"kind": "sequencer-term"}),
+        json!({"kind": -1}),
+        json!({"recipients": null}),
+        json!({"agent_identity": {}}),
+    ] {
+        assert_eq!(code(&fine), None, "{fine}");
+    }
+    for wrong in [
+        json!({"time": 1u64 << 63}),
+        json!({"time": 1.0}),
+        json!({"seq": [1]}),
+        json!({"agent_identity": []}),
+        json!({"agent_identity": {"x": 1}}),
+        json!({"body": {"commitment": "", "size": 1, "media_type": "a", "x": 1}}),
+        json!({"x": 1}),
+    ] {
+        assert_eq!(code(&wrong), Some(Code::ConformQuestion), "{wrong}");
+    }
+}
+
+#[test]
 fn the_json_view_gives_back_the_same_bytes() {
     for view in [message(), open()] {
         let envelope = UnverifiedEnvelope::parse(&made(&view)).unwrap();
