@@ -82,6 +82,8 @@ lock:
 	cd requirements && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header dev.in -c runtime.txt -o dev.txt $(LOCK)
 	cd requirements && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header cwt.in -o cwt.txt $(LOCK)
 
+include fuzz/fuzz.mk
+
 clean:
-	rm -rf $(VENV) native/target ama2sec/_native/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache
+	rm -rf $(VENV) native/target fuzz/target fuzz/native/target fuzz/.venv fuzz/.work ama2sec/_native/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .grimp_cache .import_linter_cache
 	find ama2sec tests -name __pycache__ -prune -exec rm -rf {} +

@@ -206,15 +206,20 @@ class Conversation:
     def messages(self) -> Iterator[Message]:
         """All entries in order, read from the file and verified one by one (their history was checked at load)."""
         reader = _native.TranscriptReader()
-        position = 0
-        while chunk := os.pread(self._file, _CHUNK, position):
-            position += len(chunk)
+        for chunk in self._chunks():
             for entry in reader.feed(chunk):
                 yield verify(entry, self._directory)
 
     def to_bytes(self) -> bytes:
-        """The whole transcript, as ``join`` and ``verify_conversation`` take it."""
-        return self._path.read_bytes()
+        """The whole transcript, as ``join`` and ``verify_conversation`` take it. Raises ``FileUnreadable``."""
+        return b"".join(self._chunks())
+
+    def _chunks(self) -> Iterator[bytes]:
+        self._must_be_open()
+        position = 0
+        while chunk := _pread(self._file, position, self._path):
+            position += len(chunk)
+            yield chunk
 
     # -- closing ------------------------------------------------------------------------------------------------
 
@@ -256,7 +261,7 @@ def _locked(path: Path) -> int:
     name = path.with_name(path.name + ".lock")
     try:
         lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as fault:
+    except (OSError, ValueError) as fault:
         raise _files.unwritable(name, fault) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -269,6 +274,13 @@ def _locked(path: Path) -> int:
 def _opened(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as fault:
+        raise _files.unreadable(path, fault) from None
+
+
+def _pread(file: int, position: int, path: Path) -> bytes:
+    try:
+        return os.pread(file, _CHUNK, position)
     except OSError as fault:
         raise _files.unreadable(path, fault) from None
 

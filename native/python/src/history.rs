@@ -228,44 +228,65 @@ fn repair_view(repair: &Repair) -> Value {
 
 /// Splits a transcript into its entries; verifies nothing.
 #[pyclass(frozen, module = "ama2sec._native")]
-pub struct TranscriptReader(Mutex<CoreReader>);
+pub struct TranscriptReader(Mutex<Reading>);
+
+struct Reading {
+    reader: CoreReader,
+    /// Met in a chunk that had whole entries before it: those come first.
+    fault: Option<Error>,
+}
+
+impl Reading {
+    fn feed(&mut self, mut rest: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let mut entries = Vec::new();
+        let fault = loop {
+            if let Some(fault) = self.fault.take() {
+                break fault;
+            }
+            match self.reader.next(&mut rest, false) {
+                Step::Item(item) => match item.entry {
+                    Ok(_) => entries.push(item.bytes.to_vec()),
+                    Err(fault) => break fault,
+                },
+                Step::Fault(fault) => break fault.error,
+                Step::More | Step::End => return Ok(entries),
+            }
+        };
+        self.fault = Some(fault.clone());
+        if entries.is_empty() { Err(fault) } else { Ok(entries) }
+    }
+
+    fn finish(&mut self) -> Result<u64> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        match self.reader.next(&mut [].as_slice(), true) {
+            Step::Fault(fault) => fault.partial.ok_or(fault.error),
+            _ => Ok(0),
+        }
+    }
+}
 
 #[pymethods]
 impl TranscriptReader {
+    /// `bare`: the entries stand without a transcript's header before them.
     #[new]
-    fn new() -> TranscriptReader {
-        TranscriptReader(Mutex::new(CoreReader::new()))
+    #[pyo3(signature = (*, bare = false))]
+    fn new(bare: bool) -> TranscriptReader {
+        let reader = if bare { CoreReader::resume(0) } else { CoreReader::new() };
+        TranscriptReader(Mutex::new(Reading { reader, fault: None }))
     }
 
-    /// The entries that end in this chunk. Raises the fault of the first item that is none.
+    /// The entries that end in this chunk. Raises the fault of the first item that is none, after the entries before it.
     fn feed<'py>(&self, py: Python<'py>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let bytes = exact(chunk)?;
-        let entries = guard(py, || {
-            let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let (mut rest, mut entries) = (bytes, Vec::new());
-            loop {
-                match reader.next(&mut rest, false) {
-                    Step::Item(item) => {
-                        item.entry?;
-                        entries.push(item.bytes.to_vec());
-                    }
-                    Step::Fault(fault) => return Err(fault.error),
-                    Step::More | Step::End => return Ok(entries),
-                }
-            }
-        })?;
+        let entries = guard(py, || self.0.lock().unwrap_or_else(PoisonError::into_inner).feed(bytes))?;
         PyList::new(py, entries.iter().map(|entry| PyBytes::new(py, entry)))
     }
 
     /// The end of the file: how many bytes of an entry a crash has left there. Raises for any other fault.
     fn finish(&self, py: Python<'_>) -> PyResult<u64> {
-        guard(py, || {
-            let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match reader.next(&mut [].as_slice(), true) {
-                Step::Fault(fault) => fault.partial.ok_or(fault.error),
-                _ => Ok(0),
-            }
-        })
+        guard(py, || self.0.lock().unwrap_or_else(PoisonError::into_inner).finish())
     }
 }
 
