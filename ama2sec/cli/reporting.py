@@ -162,8 +162,7 @@ def explanation(fault: HistoryError) -> list[tuple[str, str, str]]:
     first = report["first_fault"]
     who = f", signed by {first['author']}" if first["author"] else ""
     rows = [("first fault", f"entry {first['position']} (byte {first['offset']}){who}", _sound(report["sound"]))]
-    for repair in report["repairs"]:
-        rows.append(("explanation", f"entry {repair['position']} {_KINDS[repair['kind']]}", _proof(repair)))
+    rows += [("explanation", f"entry {r['position']} {_KINDS[r['kind']]}", _proof(r)) for r in report["repairs"]]
     rest = f"{report['fits_after']:,} later entries fit, {report['misfits_after']:,} do not"
     rows.append(("afterwards", rest, "" if report["judged"] else "the rest was not judged"))
     return rows
