@@ -11,13 +11,16 @@ from typing import NoReturn
 
 from ama2sec.errors import Ama2Error, error
 
-__all__ = ["guarded", "main"]
+__all__ = ["Stopped", "guarded", "main"]
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal that ends the process after it has cleaned up: what is half-written is taken away first."""
+class Stopped(BaseException):
+    """A signal ends the process after it has cleaned up: what is half-written is taken away first.
 
-    def __init__(self, number: int) -> None:
+    Not ``KeyboardInterrupt``, which the library of the command line answers by itself, without a word.
+    """
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
         super().__init__(number)
         self.number = number
 
@@ -46,8 +49,8 @@ def guarded(command: Callable[[], int], *, as_json: bool = False) -> int:
         _flush()
     except Ama2Error as fault:
         return _report(fault, as_json, fault.exit_code)
-    except KeyboardInterrupt as stop:
-        number = stop.number if isinstance(stop, Stopped) else int(signal.SIGINT)
+    except (Stopped, KeyboardInterrupt) as stop:
+        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
         told = "an interrupt; what was finished before it stays, and nothing is half-written"
         return _report(error("Cancelled", "to finish", told), as_json, 128 + number)
     except BrokenPipeError:
@@ -92,8 +95,8 @@ def _prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)
 
 

@@ -8,7 +8,7 @@ import typer
 import typer.exceptions
 
 import ama2sec
-from ama2sec.cli import catalogue, directories, inspecting, keys, signing, verifying
+from ama2sec.cli import Stopped, catalogue, directories, inspecting, keys, signing, trees, verifying
 from ama2sec.cli.show import line, tell
 
 __all__ = ["app", "invoke"]
@@ -37,7 +37,8 @@ app.command("sign", short_help="Sign a message, or a stream of them.")(signing.s
 app.command("verify", epilog=_STATUS, short_help="Verify a message, a stream or a whole conversation.")(
     verifying.verify
 )
-app.command("inspect", short_help="Show one envelope, field by field.")(inspecting.inspect)
+app.command("inspect", short_help="Show an envelope, a proof or an exhibit, field by field.")(inspecting.inspect)
+app.add_typer(trees.tree_app, name="tree", short_help="Heads, proofs and exhibits of a conversation.")
 app.command("errors", short_help="List the error codes.")(catalogue.errors)
 
 
@@ -64,7 +65,7 @@ def invoke(arguments: list[str]) -> int:
         _wrong_usage(fault)
         return USAGE
     except typer.Abort:
-        raise KeyboardInterrupt from None
+        raise Stopped from None
     except SystemExit:
         # In this mode the library leaves the process in one case alone: the reader of the output has gone.
         raise BrokenPipeError from None
@@ -74,10 +75,13 @@ def invoke(arguments: list[str]) -> int:
 def _wrong_usage(fault: typer.exceptions.TyperException) -> None:
     context = getattr(fault, "ctx", None)
     told = fault.format_message()
-    if context is not None:
-        for part in context.get_usage().splitlines():
+    usage = "" if context is None else context.get_usage()
+    if told.startswith(usage) and usage:
+        # No arguments at all: the library's message is the whole help.
+        for part in told.splitlines():
             tell(part)
-        if told:
-            tell(f"Try '{context.command_path} --help'.")
-    if told:
-        tell(f"Error: {told}", style="red")
+        return
+    for part in usage.splitlines():
+        tell(part)
+    tell(f"Try '{'ama2sec' if context is None else context.command_path} --help'.")
+    tell(f"Error: {told}", style="red")

@@ -16,7 +16,7 @@ __all__ = ["errors"]
 
 def errors(
     code: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="One code; all of them by default.", show_default=False)
+        str | None, typer.Argument(metavar="CODE", help="One code; all of them by default.", show_default=False)
     ] = None,
     as_json: JSON = False,
 ) -> None:
@@ -32,9 +32,7 @@ def errors(
 
 
 def _print(entry: CodeEntry, status: int) -> None:
-    whose = {"peer": "the sender's fault", "caller": "the caller's fault", "us": "a fault of this software"}[
-        entry.blame
-    ]
+    whose = {"peer": "sender's fault", "caller": "caller's fault", "us": "our fault"}[entry.blame]
     reserved = "" if entry.built else ", reserved"
     line(f"{entry.number:>4}  {entry.name:<20}  {whose}, exit {status}, {entry.clause}{reserved}")
     line(f"      {entry.meaning}")

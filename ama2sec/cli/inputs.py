@@ -5,18 +5,20 @@ from __future__ import annotations
 import getpass
 import io
 import os
+import select
 import stat
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, cast
 
 import typer
 
 from ama2sec import Directory, Identity, _files
 from ama2sec._native import check_name
+from ama2sec.cli import Stopped
 from ama2sec.cli.show import flush, tell, write
 from ama2sec.errors import Ama2Error, PeerError, error
 from ama2sec.limits import MAX_BODY
@@ -115,7 +117,7 @@ def _asked(*, confirm: bool) -> str:
                 else:
                     tell("The two differ; try again.")
         except EOFError:
-            raise KeyboardInterrupt from None
+            raise Stopped from None
         except (getpass.GetPassWarning, OSError):
             raise nobody from None
 
@@ -150,11 +152,12 @@ class Input(io.RawIOBase):
     another program: what is known so far can be brought out then.
     """
 
-    def __init__(self, source: BinaryIO, name: str) -> None:
+    def __init__(self, source: io.RawIOBase, name: str) -> None:
         super().__init__()
         self._source = source
         self._name = name
         self._ahead = b""
+        self._ended = False
         self.done = 0
         self.total: int | None = None
         self.before_waiting: Callable[[], None] | None = None
@@ -163,15 +166,25 @@ class Input(io.RawIOBase):
             self.total = found.st_size if stat.S_ISREG(found.st_mode) else None
         except (OSError, ValueError):
             pass
-        while len(self._ahead) < _FIRST and (more := self._more(_FIRST - len(self._ahead))):
+        # No more than it takes to see what this is: the other end may be waiting for an answer to a short first line.
+        while len(self._ahead) < _FIRST and len(self._ahead.lstrip()) < 2:
+            if not (more := self._more(_FIRST - len(self._ahead))):
+                break
             self._ahead += more
         self.first = self._ahead
 
     def _more(self, count: int) -> bytes:
+        if self._ended:
+            return b""
         try:
-            return self._source.read(count) or b""
+            while (data := self._source.read(count)) is None:
+                # A pipe that somebody made non-blocking has nothing yet; that is not its end.
+                select.select([self._source], [], [])
         except OSError as fault:
             raise _files.unreadable(self._name, fault) from None
+        # A terminal would ask for its end a second time.
+        self._ended = not data
+        return data
 
     def readable(self) -> bool:
         """True."""
@@ -197,7 +210,7 @@ def opened(path: Path | None) -> Iterator[Input]:
     if path is None or str(path) == "-":
         if sys.stdin is None:
             raise error("FileUnreadable", f"to read {_STDIN}", "it is closed")
-        yield Input(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer), _STDIN)
+        yield Input(cast("io.RawIOBase", getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)), _STDIN)
         return
     with _files.reading(path) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
         yield Input(file, str(path))

@@ -37,6 +37,10 @@ def bar(total: int | None, verb: str, *, with_lines: bool = False) -> Iterator[A
         TextColumn("{task.fields[entries]:,} entries"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console(stderr=True), transient=True) as shown:
+    # Without these two the library takes what is printed meanwhile for its own console: the result would land on the terminal.
+    shown = Progress(
+        *columns, console=console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+    with shown:
         task = shown.add_task(verb, total=total, entries=0)
         yield lambda done, entries: shown.update(task, completed=done, entries=entries)

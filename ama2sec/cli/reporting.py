@@ -43,8 +43,9 @@ def recipients(listed: list[str], keys: Directory | None, *, nobody: str) -> str
 def _address(address: str, keys: Directory | None) -> str:
     if address.startswith("name:"):
         return address.removeprefix("name:")
-    name = None if keys is None else keys.name_of(Id.from_hex(address))
-    return address if name is None else name
+    found = Id.from_hex(address)
+    name = None if keys is None else keys.name_of(found)
+    return address if name is None else f"{name} ({found.short})"
 
 
 def show_message(message: Message, keys: Directory) -> None:
@@ -115,7 +116,7 @@ def by_reference(source: Input, keys: Directory, head: str | None, as_json: bool
     if as_json:
         emit({"ok": True, **report, "implementation": "reference"})
     else:
-        _print_report(report, by=", by the reference")
+        _print_report(report, by=" (reference)")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain
@@ -112,12 +113,8 @@ def _agree(
         raise error("ArgumentRange", "--out or --json", "both")
     if members and (conversation is None or os.path.lexists(conversation)):
         raise error("ArgumentRange", "--member with a new --conversation: its open fixes them", "no new one")
-    if out is None and not as_json and conversation is None and _to_terminal():
+    if out is None and not as_json and conversation is None and sys.stdout is not None and sys.stdout.isatty():
         raise error("ArgumentRange", "--out FILE, --json, or a pipe", "bytes for a terminal")
-
-
-def _to_terminal() -> bool:
-    return os.isatty(1)
 
 
 # -- what goes in ----------------------------------------------------------------------------------------------------

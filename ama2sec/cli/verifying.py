@@ -48,7 +48,7 @@ def verify(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="A message, several, JSON lines, or a conversation; standard input by default, and for -.",
             show_default=False,
         ),
