@@ -1,16 +1,16 @@
 //! A whole envelope in bulk (parse, verify, fingerprint) against a bare loop of `ed25519_dalek`'s `verify` over the same bytes,
 //! in the same process and thread, in turn. CPU time of the thread, so that other processes count little. Prints ratios; asserts nothing.
 
+mod clock;
 mod proofs;
 mod trees;
-
-use std::time::Duration;
 
 use ama2sec_core::history::accumulator::{CompactRange, Scope};
 use ama2sec_core::identity::{Directory, Name, Purpose, SigningKey, backend};
 use ama2sec_core::message::{
     BodyPart, Draft, Incoming, MessageParts, OpenParts, Seq, UnverifiedEnvelope, sig_structure, verify_many,
 };
+use clock::{cpu, median};
 use ed25519_dalek::{Signature, Verifier, VerifyingKey};
 
 const COUNT: usize = 4096;
@@ -58,12 +58,13 @@ fn signatures() -> Outcome {
             })
         })?);
     }
-    let ratio = median(loops.iter().zip(&ours).map(|(their, our)| their / our).collect());
+    let mut ratios: Vec<f64> = loops.iter().zip(&ours).map(|(their, our)| their / our).collect();
+    let ratio = median(&mut ratios);
     let bytes = messages[0].envelope.len();
     println!("whole envelopes in bulk, {COUNT} of {bytes} bytes in slices of {SLICE}, one thread ({})", backend());
-    println!("  ed25519_dalek verify, loop over the same signed bytes {:>8.2} us", median(loops));
-    println!("  ama2sec parse + verify + fingerprint                  {:>8.2} us", median(ours));
-    println!("  ama2sec parse + re-encode + id alone                  {:>8.2} us", median(parses));
+    println!("  ed25519_dalek verify, loop over the same signed bytes {:>8.2} us", median(&mut loops));
+    println!("  ama2sec parse + verify + fingerprint                  {:>8.2} us", median(&mut ours));
+    println!("  ama2sec parse + re-encode + id alone                  {:>8.2} us", median(&mut parses));
     let verdict = if ratio >= ASKED { "met" } else { "NOT MET" };
     println!("  the loop takes {ratio:.2}x our time   asked: >= {ASKED:.2}x   {verdict}");
     Ok(())
@@ -73,14 +74,9 @@ const ASKED: f64 = 0.95;
 
 /// Microseconds of this thread's CPU time a message.
 fn timed(call: impl FnOnce() -> Outcome) -> Result<f64, Box<dyn std::error::Error>> {
-    let start = thread_time();
+    let start = cpu();
     call()?;
-    Ok((thread_time() - start).as_secs_f64() * 1e6 / SLICE as f64)
-}
-
-fn thread_time() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
+    Ok((cpu() - start).as_secs_f64() * 1e6 / SLICE as f64)
 }
 
 /// Verify all in one call, then append each to the tree and take the fingerprint.
@@ -122,9 +118,4 @@ fn conversation(key: &SigningKey) -> Result<Vec<Signed>, Box<dyn std::error::Err
         made.push(Signed { envelope, structure, signature: Signature::from_bytes(&signature) });
     }
     Ok(made)
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

@@ -5,6 +5,7 @@
 //!     bench trees [--big]        trees alone; `--big`: 10 M leaves, 10 messages in each of 1 M branches
 //!     bench memory KIND COUNT    what one kind of store holds, in a process of its own (the others call it)
 
+use crate::clock::{cpu, median};
 use std::error::Error;
 use std::hint::black_box;
 use std::process::Command;
@@ -16,7 +17,6 @@ use ama2sec_core::history::forest::{Branch, Forest};
 use ama2sec_core::history::node_file::{FileBranch, NodeFile};
 use ama2sec_core::history::nodes::{MemoryNodes, NodeStore};
 use ama2sec_core::history::sha_tree::Rfc6962;
-use rustix::time::{ClockId, clock_gettime};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -302,12 +302,6 @@ fn rss() -> Outcome<u64> {
     Ok(line.split_whitespace().nth(1).ok_or("a number")?.parse::<u64>()? * 1024)
 }
 
-/// This thread's CPU time: what other programs do does not count.
-pub fn cpu() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
-}
-
 /// A leaf that costs nothing to make.
 fn leaf(i: u64) -> Hash {
     let mut leaf = [0x5a; 32];
@@ -324,9 +318,4 @@ impl Random {
         self.0 ^= self.0 << 17;
         self.0 % end
     }
-}
-
-fn median(figures: &mut [f64]) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }
