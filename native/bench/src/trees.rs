@@ -5,7 +5,6 @@
 //!     bench trees [--big]        trees alone; `--big`: 10 M leaves, 10 messages in each of 1 M branches
 //!     bench memory KIND COUNT    what one kind of store holds, in a process of its own (the others call it)
 
-use crate::clock::{cpu, median};
 use std::error::Error;
 use std::hint::black_box;
 use std::process::Command;
@@ -17,6 +16,8 @@ use ama2sec_core::history::forest::{Branch, Forest};
 use ama2sec_core::history::node_file::{FileBranch, NodeFile};
 use ama2sec_core::history::nodes::{MemoryNodes, NodeStore};
 use ama2sec_core::history::sha_tree::Rfc6962;
+
+use crate::clock::{cpu, median};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
