@@ -27,6 +27,7 @@ def inspect(
         Path | None,
         typer.Argument(
             metavar="FILE",
+            readable=False,
             help="A message, several, or a conversation; standard input by default, and for -.",
             show_default=False,
         ),
@@ -36,7 +37,7 @@ def inspect(
     ] = None,
     directory: Annotated[
         Path | None,
-        typer.Option("--directory", "-d", metavar="FILE", help="Verify it under these keys as well."),
+        typer.Option("--directory", "-d", metavar="FILE", readable=False, help="Verify it under these keys as well."),
     ] = None,
     as_json: JSON = False,
 ) -> None:
