@@ -113,7 +113,7 @@ def _count(done: str, directory: Directory, as_json: bool) -> None:
     if as_json:
         emit({"ok": True, "keys": len(directory)})
     else:
-        line(f"{done}; {len(directory)} keys now")
+        line(f"{done}; {len(directory)} {'key' if len(directory) == 1 else 'keys'} now")
 
 
 @directory_app.command("export", short_help="Write it again in its one form.")
