@@ -7,6 +7,7 @@ So a crash, a full disk or an interrupt leaves the old file or the new one, neve
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import stat
 import tempfile
@@ -15,7 +16,16 @@ from pathlib import Path
 
 from ama2sec.errors import Ama2Error, error
 
-__all__ = ["append_durable", "private", "read_bounded", "reading", "sync_folder", "write_whole", "writing_whole"]
+__all__ = [
+    "append_durable",
+    "private",
+    "read_bounded",
+    "reading",
+    "sync_folder",
+    "take_lock",
+    "write_whole",
+    "writing_whole",
+]
 
 _CHUNK = 1 << 20
 
@@ -166,3 +176,21 @@ def private(descriptor: int, path: str | os.PathLike[str], *, pipes: bool = Fals
             f"no permission for group or others (chmod 600 {os.fspath(path)})",
             f"mode {stat.S_IMODE(found.st_mode):04o}",
         )
+
+
+def take_lock(path: Path, expected: str) -> int:
+    """The descriptor of ``<path>.lock`` with an exclusive lock on it, held until it is closed; ``AgentInUse`` if another has it.
+
+    flock, not a POSIX lock: it holds between two handles of one process. ``expected`` is the error's text.
+    """
+    name = path.with_name(path.name + ".lock")
+    try:
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except (OSError, ValueError) as fault:
+        raise unwritable(name, fault) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise error("AgentInUse", expected, "another writer has it") from None
+    return lock

@@ -8,7 +8,7 @@ import typer
 import typer.exceptions
 
 import ama2sec
-from ama2sec.cli import Stopped, catalogue, directories, inspecting, keys, signing, verifying
+from ama2sec.cli import Stopped, catalogue, directories, inspecting, keys, signing, trees, verifying
 from ama2sec.cli.show import line, tell
 
 __all__ = ["app", "invoke"]
@@ -37,7 +37,8 @@ app.command("sign", short_help="Sign a message, or a stream of them.")(signing.s
 app.command("verify", epilog=_STATUS, short_help="Verify a message, a stream or a whole conversation.")(
     verifying.verify
 )
-app.command("inspect", short_help="Show one envelope, field by field.")(inspecting.inspect)
+app.command("inspect", short_help="Show an envelope, a proof or an exhibit, field by field.")(inspecting.inspect)
+app.add_typer(trees.tree_app, name="tree", short_help="Heads, proofs and exhibits of a conversation.")
 app.command("errors", short_help="List the error codes.")(catalogue.errors)
 
 

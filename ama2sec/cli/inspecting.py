@@ -9,17 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from ama2sec import Ama2Error, Directory, Message, UnverifiedEnvelope, parse
+from ama2sec import Ama2Error, Directory, Fingerprint, Message, UnverifiedEnvelope, inspect_proof, parse
 from ama2sec.cli import streams
-from ama2sec.cli.inputs import JSON, load_directory, opened, read_whole
+from ama2sec.cli.inputs import JSON, Input, load_directory, opened, read_whole, write_output
+from ama2sec.cli.pathview import drawing, paths, show_paths
 from ama2sec.cli.reporting import describe, recipients
 from ama2sec.cli.show import body_lines, emit, line, row
 from ama2sec.errors import error
-from ama2sec.limits import MAX_ITEM
+from ama2sec.history import parse_exhibit
+from ama2sec.limits import MAX_EXHIBIT, MAX_ITEM, MAX_PROOF
 
 __all__ = ["inspect"]
 
 _EMPTY = "00" * 32
+# How every exhibit begins: an array of five, and its name (proofs.6). An input shows its first bytes only.
+_EXHIBIT = b"\x85\x6fama2sec-exhib"
 
 
 def inspect(
@@ -28,7 +32,7 @@ def inspect(
         typer.Argument(
             metavar="FILE",
             readable=False,
-            help="A message, several, or a conversation; standard input by default, and for -.",
+            help="A message, several, a conversation, a proof or an exhibit; standard input by default, and for -.",
             show_default=False,
         ),
     ] = None,
@@ -39,11 +43,21 @@ def inspect(
         Path | None,
         typer.Option("--directory", "-d", metavar="FILE", readable=False, help="Verify it under these keys as well."),
     ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For a proof or an exhibit: draw its path into a new file.")
+    ] = None,
     as_json: JSON = False,
 ) -> None:
-    """Show what an envelope says, field by field. Without --directory nothing in it is verified, and the first line says so."""
+    """Show what an envelope says, field by field, or what a proof is made of. Without --directory nothing is verified, and the
+    first line says so."""
     keys = None if directory is None else load_directory(directory)
-    entry = _entry(file, at)
+    entry, proof, stated = _read(file, at)
+    if proof is not None:
+        _show_proof(proof, stated, svg, as_json)
+    elif svg is not None:
+        raise error("ArgumentRange", "--svg for a proof or an exhibit", "a message")
+    if entry is None:
+        return
     envelope = parse(entry)
     message = None if keys is None else envelope.verify(keys)
     if as_json:
@@ -55,25 +69,51 @@ def inspect(
     _show(envelope, message, keys, len(entry))
 
 
-def _entry(file: Path | None, at: int | None) -> bytes:
-    """The one message, or the one that was asked for; what stands before it only has to be readable."""
+def _read(file: Path | None, at: int | None) -> tuple[bytes | None, bytes | None, Fingerprint | None]:
+    """The message and the proof that a file holds, and the head that an exhibit states."""
     with opened(file) as source:
-        if not (source.first.startswith(b"\x83") or streams.is_lines(source.first)):
-            if at:
-                raise error("ArgumentRange", "several messages, for --at", "one")
-            return read_whole(source, MAX_ITEM)
-        found = streams.items(source)
-        position = 0
-        for position, item in enumerate(islice(found, (at or 0) + 1)):
-            if position == (at or 0) or isinstance(item, Ama2Error):
-                break
-        else:
-            raise error("ArgumentRange", f"--at below {position + 1}", str(at))
-        if isinstance(item, Ama2Error):
-            raise item
-        if at is None and not isinstance(next(found, error("Truncated", "", "")), Ama2Error):
-            raise error("ArgumentRange", "--at N: which of the messages in this file", "none")
-        return item
+        if source.first.startswith(b"a2p"):
+            return None, read_whole(source, MAX_PROOF), None
+        if source.first.startswith(_EXHIBIT):
+            stated, entry, proof = parse_exhibit(read_whole(source, MAX_EXHIBIT))
+            return entry, proof, stated
+        return _entry(source, at), None, None
+
+
+def _entry(source: Input, at: int | None) -> bytes:
+    """The one message, or the one that was asked for; what stands before it only has to be readable."""
+    if not (source.first.startswith(b"\x83") or streams.is_lines(source.first)):
+        if at:
+            raise error("ArgumentRange", "several messages, for --at", "one")
+        return read_whole(source, MAX_ITEM)
+    found = streams.items(source)
+    position = 0
+    for position, item in enumerate(islice(found, (at or 0) + 1)):
+        if position == (at or 0) or isinstance(item, Ama2Error):
+            break
+    else:
+        raise error("ArgumentRange", f"--at below {position + 1}", str(at))
+    if isinstance(item, Ama2Error):
+        raise item
+    if at is None and not isinstance(next(found, error("Truncated", "", "")), Ama2Error):
+        raise error("ArgumentRange", "--at N: which of the messages in this file", "none")
+    return item
+
+
+def _show_proof(proof: bytes, stated: Fingerprint | None, svg: Path | None, as_json: bool) -> None:
+    view = inspect_proof(proof)
+    ways = paths(view)
+    if svg is not None:
+        write_output(svg, drawing(ways).encode())
+    if as_json:
+        head = {} if stated is None else {"head_as_stated": str(stated)}
+        emit({"ok": True, "checked": False, **head, "proof": view})
+        return
+    line("NOT CHECKED: a proof is held against a head that you trust (ama2sec tree check).", style="bold yellow")
+    row("proof", f"{view['type']}, {view['tree']} tree", f"{len(proof):,} bytes")
+    if stated is not None:
+        line(f"head as stated  {stated}")
+    show_paths(ways)
 
 
 def _show(envelope: UnverifiedEnvelope, message: Message | None, keys: Directory | None, length: int) -> None:

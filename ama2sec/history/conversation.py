@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -103,7 +102,7 @@ class Conversation:
         made._identity = identity
         made._directory = directory
         made._closed = False
-        made._lock = _locked(made._path)
+        made._lock = _files.take_lock(made._path, "to be the only writer of this conversation file")
         try:
             made._file = _opened(made._path)
             try:
@@ -263,21 +262,6 @@ def _resolved(listed: Sequence[str | Id], directory: Directory) -> list[str | Id
 
 def _with(own: Id, listed: list[str | Id]) -> list[str | Id]:
     return listed if own in listed else [own, *listed]
-
-
-def _locked(path: Path) -> int:
-    """Take the writer's lock (fingerprint.7.2). flock, not a POSIX lock: it holds between two handles of one process."""
-    name = path.with_name(path.name + ".lock")
-    try:
-        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except (OSError, ValueError) as fault:
-        raise _files.unwritable(name, fault) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise error("AgentInUse", "to be the only writer of this conversation file", "another writer has it") from None
-    return lock
 
 
 def _opened(path: Path) -> int:

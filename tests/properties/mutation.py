@@ -7,7 +7,19 @@ from random import Random
 from typing import Any
 
 from ama2sec.reference import encode
-from tests.world import KID, NAMES, ZEROS, Talk, body_claim, entry, message_claims, open_claims, signed
+from tests.world import (
+    KID,
+    NAMES,
+    PUBLIC,
+    ZEROS,
+    Talk,
+    body_claim,
+    directory_view,
+    entry,
+    message_claims,
+    open_claims,
+    signed,
+)
 
 ID = b"i" * 32
 JUNK: list[Any] = [
@@ -110,7 +122,31 @@ def items(rng: Random, major: int, depth: int) -> bytes:
     ]
     if rng.random() < 0.85:
         keys = sorted(set(keys))
+    if keys and rng.random() < 0.05:
+        keys.insert(0, keys[0])
     return head(rng, 5, len(keys)) + b"".join(key + item(rng, depth + 1) for key in keys)
+
+
+def entries(rng: Random) -> Any:
+    """A directory's entries, one of which says what it should not, or what another one says."""
+    listed: Any = directory_view()
+    place, other = rng.sample(range(len(listed)), 2)
+    way = rng.randrange(5)
+    if way == 0:
+        return mutate(rng, listed, JSON_JUNK)
+    if way == 1:
+        listed[place]["key"] = rng.choice(
+            (PUBLIC["bob"].hex(), "01" + "00" * 31, "ff" * 32, "00", "", listed[other]["key"])
+        )
+    elif way == 2:
+        listed[place]["name"] = rng.choice(("Bob", "", "a..b", "\u0430", "\ud800", listed[other]["name"]))
+    elif way == 3:
+        listed[place]["purpose"] = rng.choice(("operator", "root", "guest", "", None))
+    else:
+        listed.append(
+            {**listed[place], rng.choice(("key", "name", "purpose")): rng.choice(("zoe", "root", listed[other]["key"]))}
+        )
+    return listed
 
 
 def head(rng: Random, major: int, argument: int) -> bytes:

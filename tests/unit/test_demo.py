@@ -504,5 +504,7 @@ def test_the_whole_demonstration_from_the_outside() -> None:
         assert running.stdout is not None
         assert running.stderr is not None
         running.stdout.close()
-        assert running.stderr.read() == b""
+        told = running.stderr.read().decode()
+    assert told.startswith("PipeClosed: ")
+    assert told.count("\n") == 1
     assert running.returncode == 21

@@ -99,8 +99,14 @@ def test_other_forms_are_refused(data: bytes) -> None:
 def test_entries_of_a_file_are_enrolled_like_any_others() -> None:
     assert code_of(Directory.from_json, file(entry("Alice"))) == "NameForm"
     assert code_of(Directory.from_json, file(entry("alice"), entry("alicf"))) == "KeyTaken"
-    assert code_of(Directory.from_json, file(entry("a", key="00"), entry("a"))) == "KeyLength"
-    assert code_of(Directory.from_json, file(entry("b"), entry("a", key="00"))) == "DirectoryForm"
+    assert code_of(Directory.from_json, file(entry("a", key="00"), entry("b", key="ff" * 32))) == "KeyLength"
+    for form in (
+        entry("a"),
+        entry("b", purpose="guest"),
+        entry("b", key="0G"),
+        None,
+    ):  # the whole file's form comes first
+        assert code_of(Directory.from_json, file(entry("a", key="00"), form)) == "DirectoryForm"
     assert code_of(Directory.from_json, file(entry("a", key=PUBLIC["alice"].hex()[:-2]))) == "KeyLength"
     assert code_of(Directory.from_json, file(entry("a", key="01" + "00" * 31))) == "KeyWeak"
     assert code_of(Directory.from_json, file(entry("a", key="ff" * 32))) == "KeyNotCanonical"

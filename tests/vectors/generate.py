@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.vectors.making import codec, frame, keys, others, rules, transcript, verify
+from tests.vectors.making import alone, codec, frame, keys, others, rules, transcript, verify
 from tests.vectors.making.vector import Book
 
 __all__ = ["HERE", "books", "main"]
@@ -21,6 +21,7 @@ def books() -> list[Book]:
         frame.build(),
         rules.build(),
         verify.build(),
+        alone.build(),
         others.fingerprints(),
         transcript.build(),
         others.makes(),

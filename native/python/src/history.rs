@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::errors::{Text, Uint, exact, exact_or_none, guard, guard_detached, to_py};
 use crate::identity::{CoreDirectory, Id, PublicKey};
 use crate::message::{Draft, Message, from_json, keep_body, parts};
+use crate::tree::hash_of;
 
 type Nodes = FileNodes<File>;
 type Reduced<'py> = (Bound<'py, PyAny>, (Id, Id, Id, u64, Id));
@@ -36,7 +37,7 @@ fn node_file(py: Python<'_>) -> PyResult<Nodes> {
 
 /// The trusted size and fingerprint of a history, and what it is the history of. Keep it: a cut tail shows against it.
 #[pyclass(frozen, module = "ama2sec")]
-pub struct Fingerprint(CoreFingerprint);
+pub struct Fingerprint(pub CoreFingerprint);
 
 #[pymethods]
 impl Fingerprint {
@@ -437,13 +438,7 @@ pub fn draft_message(
 }
 
 fn hashes(list: &Bound<'_, PyList>) -> PyResult<Vec<CoreId>> {
-    list.iter()
-        .map(|item| {
-            let bytes = exact(&item)?;
-            let wrong = || Error::new(Code::ArgumentRange, "hashes of 32 bytes", format!("{} bytes", bytes.len()));
-            guard(item.py(), || bytes.try_into().map_err(|_| wrong()))
-        })
-        .collect()
+    list.iter().map(|item| hash_of(&item).copied()).collect()
 }
 
 /// The fingerprints at sizes 0 to the number of ids.

@@ -10,6 +10,7 @@ use pyo3::types::PyBytes;
 use zeroize::Zeroizing;
 
 use crate::errors::{Text, exact, exact_or_none, guard, guard_detached, to_py};
+use crate::tree::hash_of;
 
 /// 32 bytes that name something: a message, a conversation, a branch, a realm, an agent. Prints as hex.
 #[pyclass(frozen, module = "ama2sec", from_py_object)]
@@ -20,16 +21,12 @@ pub struct Id(pub [u8; 32]);
 impl Id {
     #[new]
     fn new(value: &Bound<'_, PyAny>) -> PyResult<Id> {
-        let bytes = exact(value)?;
-        guard(value.py(), || {
-            let wrong = || Error::new(Code::ArgumentRange, "an id of 32 bytes", format!("{} bytes", bytes.len()));
-            bytes.try_into().map(Id).map_err(|_| wrong())
-        })
+        hash_of(value).copied().map(Id)
     }
 
     /// The id of 64 lowercase hex digits.
     #[staticmethod]
-    fn from_hex(py: Python<'_>, value: Text) -> PyResult<Id> {
+    pub fn from_hex(py: Python<'_>, value: Text) -> PyResult<Id> {
         guard(py, || {
             let wrong = || Error::new(Code::ArgumentRange, "64 lowercase hex digits", text::shown(value.as_bytes()));
             text::unhex(&value).and_then(|bytes| bytes.try_into().ok()).map(Id).ok_or_else(wrong)
@@ -38,7 +35,7 @@ impl Id {
 
     /// The first 8 hex digits, for people; never for comparing.
     #[getter]
-    fn short(&self) -> String {
+    pub fn short(&self) -> String {
         text::hex(&self.0).chars().take(8).collect()
     }
 

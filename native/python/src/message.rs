@@ -20,7 +20,7 @@ pub fn from_json<'py>(py: Python<'py>, value: &serde_json::Value) -> PyResult<Bo
 /// An envelope that reads strictly. Nothing in it is known to be true.
 #[pyclass(frozen, module = "ama2sec")]
 pub struct UnverifiedEnvelope {
-    inner: core::UnverifiedEnvelope,
+    pub inner: core::UnverifiedEnvelope,
     body: Option<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -80,11 +80,7 @@ impl UnverifiedEnvelope {
         let inner = self.inner.clone();
         guard_detached(py, move || {
             let part = choose_body(own, given_body(body, salt)?)?;
-            let message = inner.verify(&directory, part)?;
-            if require_body {
-                message.body().required()?;
-            }
-            Ok(Message(message))
+            Ok(Message(inner.verify_asking(&directory, part, require_body)?))
         })
     }
 
@@ -309,7 +305,7 @@ impl ExecutionPath {
 #[pyclass(frozen, module = "ama2sec")]
 pub struct Signed {
     id: core::Id,
-    envelope: Vec<u8>,
+    pub envelope: Vec<u8>,
     body: Option<(Py<PyBytes>, [u8; 32])>,
 }
 
@@ -466,11 +462,8 @@ pub fn verify(
     guard_detached(data.py(), || {
         let entry = core::parse_message(bytes)?;
         let part = choose_body(entry.body, given_body(body, salt)?)?;
-        let message = core::UnverifiedEnvelope::parse(entry.envelope)?.verify(&directory, part)?;
-        if require_body {
-            message.body().required()?;
-        }
-        Ok(Message(message))
+        let envelope = core::UnverifiedEnvelope::parse(entry.envelope)?;
+        Ok(Message(envelope.verify_asking(&directory, part, require_body)?))
     })
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .cbor import encode
 from .claims import Claims, full_message, full_open, id_of, message, opening, view
 from .envelope import commitment, cose, header, keyed, message_id, seal, sig_structure
@@ -123,6 +125,7 @@ def questions() -> Book:
     wrong("make.no-claims", {"op": "make", "seed": ALICE.seed.hex()})
     wrong("make.both-claims", {"op": "make", "seed": ALICE.seed.hex(), "claims": view(message()), "claims_bytes": "a0"})
     wrong("make.claims-unknown-member", {"op": "make", "seed": ALICE.seed.hex(), "claims": {**view(message()), "x": 1}})
+    _views(wrong)
     wrong("transcript.no-bytes", {"op": "transcript", "directory": directory()})
     wrong(
         "fingerprint.no-ids", {"op": "fingerprint", "realm": "00" * 32, "conversation": "00" * 32, "branch": "00" * 32}
@@ -138,3 +141,89 @@ def questions() -> Book:
     wrong("rfc6962.neither", {"op": "rfc6962_root"})
     wrong("rfc6962.hash-31", {"op": "rfc6962_root", "leaf_hashes": ["00" * 31]})
     return book
+
+
+def _views(wrong: Callable[[str, dict[str, object]], None]) -> None:
+    """Claims that do not have the form of the view: every member of every wrong JSON type, and members too many and too few."""
+    samples: dict[str, object] = {
+        "number": 1,
+        "fraction": 1.5,
+        "text": "zz",
+        "true": True,
+        "null": None,
+        "list": [1],
+        "object": {"x": 1},
+    }
+    hexes, numbers, texts = {"text"}, {"number"}, {"text"}
+    whole = view(full_message())
+    opened = view(full_open())
+
+    def ask(id: str, claims: dict[str, object]) -> None:
+        wrong(f"view.{id.replace('_', '-')}", {"op": "make", "seed": ALICE.seed.hex(), "claims": claims})
+
+    def member(view: dict[str, object], path: str, right: set[str], *, hex: bool = False) -> None:
+        for name, value in samples.items():
+            if name not in right or (hex and name == "text"):
+                ask(f"{path}.{name}", _changed(view, path.split("."), value))
+
+    member(whole, "realm", hexes, hex=True)
+    member(whole, "salt", hexes, hex=True)
+    member(whole, "kind", numbers)
+    member(whole, "time", numbers)
+    member(whole, "agent_identity", set())
+    member(whole, "agent_identity.agent", hexes, hex=True)
+    member(whole, "agent_identity.grant", hexes | {"null"}, hex=True)
+    member(whole, "context_fingerprint", set())
+    member(whole, "context_fingerprint.size", numbers)
+    member(whole, "context_fingerprint.fingerprint", hexes, hex=True)
+    member(whole, "execution_path", set())
+    member(whole, "execution_path.branch", hexes, hex=True)
+    member(whole, "execution_path.parent", hexes | {"null"}, hex=True)
+    member(whole, "execution_path.merges", set())
+    member(whole, "execution_path.merges.0", set())
+    member(whole, "execution_path.merges.0.size", numbers)
+    member(whole, "workflow_state", {"null"})
+    member(whole, "workflow_state.outputs", {"object"})
+    member(whole, "workflow_state.outputs.a", {"number", "text", "true"})
+    member(whole, "workflow_state.step", texts)
+    member(whole, "recipients", {"null"})
+    member(whole, "recipients.0", hexes, hex=True)
+    member(whole, "seq", set())
+    member(whole, "seq.0", numbers)
+    member(whole, "body", {"null"})
+    member(whole, "body.size", numbers)
+    member(whole, "body.media_type", texts)
+    member(opened, "members", {"null"})
+    member(opened, "members.0", hexes, hex=True)
+    member(opened, "workflow", set())
+    member(opened, "workflow.required", {"true"})
+    member(opened, "workflow.definition", texts | {"null"})
+    for path, base in (
+        ("agent_identity", whole), ("context_fingerprint", whole), ("execution_path", whole), ("execution_path.merges.0", whole),
+        ("workflow_state", whole), ("body", whole), ("workflow", opened),
+    ):  # fmt: skip
+        found = base
+        for step in path.split("."):
+            found = found[int(step)] if isinstance(found, list) else found[step]  # type: ignore[index,assignment]
+        ask(f"{path}.one-more", _changed(base, [*path.split("."), "more"], None))
+        for name in () if path == "agent_identity" else found:
+            ask(f"{path}.without-{name}", _changed(base, [*path.split("."), name], ...))
+    for name, value in (("too-large", 2**63), ("too-small", -(2**63) - 1), ("u64", 2**64)):
+        ask(f"time.{name}", {**whole, "time": value})
+    ask("salt.odd", {**whole, "salt": "0"})
+    ask("salt.upper", {**whole, "salt": "FF"})
+    ask("seq.one", {**whole, "seq": [1]})
+    ask("seq.three", {**whole, "seq": [1, 2, 3]})
+    ask("kind.unknown", {**whole, "kind": "letter"})
+    ask("kind.underscore", {**whole, "kind": "local_halt"})
+
+
+def _changed(value: object, path: list[str], new: object) -> dict[str, object]:
+    """A copy with one member replaced, added, or (``...``) taken away."""
+    step, rest = path[0], path[1:]
+    if isinstance(value, list):
+        return [_changed(old, rest, new) if rest else new if str(i) == step else old for i, old in enumerate(value)]  # type: ignore[return-value]
+    assert isinstance(value, dict)
+    if rest:
+        return {**value, step: _changed(value[step], rest, new)}
+    return {name: old for name, old in value.items() if name != step} if new is ... else {**value, step: new}
