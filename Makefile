@@ -71,8 +71,9 @@ format: $(STAMP)
 	$(VENV)/bin/ruff check --fix .
 	$(CARGO) fmt --all
 
+# BENCH=--big for 10 M leaves and 10 messages in each of 1 M branches: some minutes.
 bench: $(BUILT)
-	$(CARGO) run --release --locked --package bench
+	$(CARGO) run --release --locked --package bench -- $(BENCH)
 	$(PY) -m tests.benchmarks
 
 # Lock files with hashes and without a host. Needs uv; it is not part of the set-up.
