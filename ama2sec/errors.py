@@ -72,7 +72,8 @@ class Ama2Error(Exception):
 
     ``expected`` and ``got`` are short texts for people; programs decide on ``code``. Neither ever holds a secret.
     ``offset`` is the byte offset in the input at which reading stopped, or None. ``report`` is the transcript
-    report where the error comes from verifying one (spec fingerprint.8), else None.
+    report where the error comes from verifying one (spec fingerprint.8), else None. ``position`` is the place of the fault
+    and ``sound`` the number of entries before it, where the second implementation verified a transcript (spec fingerprint.5).
     """
 
     exit_code: ClassVar[int] = 70
@@ -87,11 +88,14 @@ class Ama2Error(Exception):
         self.got: Final[str] = got
         self.offset: Final[int | None] = offset
         self.report: object | None = None
+        self.position: int | None = None
+        self.sound: int | None = None
         place = "" if offset is None else f" (at byte {offset})"
         super().__init__(f"{code}: expected {expected}, got {got}{place} [spec {entry.clause}]")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (error, (self.code, self.expected, self.got, self.offset))
+        found = {"report": self.report, "position": self.position, "sound": self.sound}
+        return (error, (self.code, self.expected, self.got, self.offset), found)
 
 
 class PeerError(Ama2Error):

@@ -1,6 +1,7 @@
 //! Trees against a bare loop of the same hashes, in one process, one thread, in turn, in CPU time; many branches at random; memory.
 //!
-//!     bench [--big]              signatures and trees
+//!     bench [--big]              signatures, proofs and trees
+//!     bench proofs [--check]     proofs alone; `--check`: the microseconds of one check, for the other benchmarks
 //!     bench trees [--big]        trees alone; `--big`: 10 M leaves, 10 messages in each of 1 M branches
 //!     bench memory KIND COUNT    what one kind of store holds, in a process of its own (the others call it)
 
@@ -15,7 +16,8 @@ use ama2sec_core::history::forest::{Branch, Forest};
 use ama2sec_core::history::node_file::{FileBranch, NodeFile};
 use ama2sec_core::history::nodes::{MemoryNodes, NodeStore};
 use ama2sec_core::history::sha_tree::Rfc6962;
-use rustix::time::{ClockId, clock_gettime};
+
+use crate::clock::{cpu, median};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -298,11 +300,6 @@ fn rss() -> Outcome<u64> {
     Ok(line.split_whitespace().nth(1).ok_or("a number")?.parse::<u64>()? * 1024)
 }
 
-fn cpu() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
-}
-
 /// A leaf that costs nothing to make.
 fn leaf(i: u64) -> Hash {
     let mut leaf = [0x5a; 32];
@@ -314,9 +311,4 @@ fn leaf(i: u64) -> Hash {
 fn scattered(i: u64, end: u64) -> u64 {
     let mixed = (i ^ 0x5851_f42d_4c95_7f2d).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9).rotate_right(32) % end
-}
-
-fn median(figures: &mut [f64]) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

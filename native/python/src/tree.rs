@@ -278,6 +278,17 @@ impl Accumulator {
 #[pyclass(frozen, module = "ama2sec.hazmat")]
 pub struct RealmTree(Mutex<Tree<Nodes, Rfc6962>>);
 
+impl RealmTree {
+    /// A call on the tree, outside the interpreter lock.
+    pub fn with<R: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&mut Tree<Nodes, Rfc6962>) -> Result<R> + Send,
+    ) -> PyResult<R> {
+        guard_detached(py, || locked(&self.0, call))
+    }
+}
+
 #[pymethods]
 impl RealmTree {
     #[new]
@@ -361,8 +372,7 @@ pub fn id_of(value: &Bound<'_, PyAny>) -> PyResult<CoreId> {
         return Ok(id.get().0);
     }
     match value.cast_exact::<PyString>() {
-        // Text with a lone surrogate has no UTF-8, and is no hex either.
-        Ok(written) => Id::from_hex(value.py(), written.to_str().unwrap_or("a lone surrogate")).map(|id| id.0),
+        Ok(written) => Id::from_hex(value.py(), written.extract()?).map(|id| id.0),
         Err(_) => hash_of(value).copied(),
     }
 }

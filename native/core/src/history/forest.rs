@@ -126,10 +126,7 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 
     /// The complete subtree of height `level` that ends before leaf `end`: everything else is made of these (fingerprint.9.4).
     pub fn node(&mut self, branch: Branch, level: u32, end: u64) -> Result<Hash> {
-        self.check(branch, end)?;
-        if end == 0 || level > end.trailing_zeros() {
-            return Err(range("a complete subtree that ends at a multiple of its size", end));
-        }
+        self.check_node(branch, level, end)?;
         self.read(branch.0, level, end)
     }
 
@@ -173,7 +170,7 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 
     /// The nodes of one branch and all that it inherits, for proofs.
     pub fn view(&mut self, branch: Branch) -> View<'_, T, S> {
-        View { forest: self, branch }
+        View { forest: self, branch, near: (branch.0, u64::MAX) }
     }
 
     /// Forgets the leaves of a branch from `n` on: own leaves that no fork inherits.
@@ -224,6 +221,10 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 
     fn read(&mut self, branch: u32, level: u32, end: u64) -> Result<Hash> {
         let owner = self.owner(branch, end)?;
+        self.read_own(owner, level, end)
+    }
+
+    fn read_own(&mut self, owner: u32, level: u32, end: u64) -> Result<Hash> {
         let own = self.own_mut(owner)?;
         let place = node_index(level, end).checked_sub(node_count(own.base)).ok_or_else(foreign)?;
         own.nodes.node(place)
@@ -240,6 +241,14 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
             }
             at = if self.own(own.jump)?.base >= end { own.jump } else { own.parent };
         }
+    }
+
+    fn check_node(&self, branch: Branch, level: u32, end: u64) -> Result<()> {
+        self.check(branch, end)?;
+        if end == 0 || level > end.trailing_zeros() {
+            return Err(range("a complete subtree that ends at a multiple of its size", end));
+        }
+        Ok(())
     }
 
     fn check(&self, branch: Branch, n: u64) -> Result<()> {
@@ -280,11 +289,17 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
 pub struct View<'a, T, S> {
     forest: &'a mut Forest<T, S>,
     branch: Branch,
+    /// The owner that was found last, and for which end: those of all lower ends are among its ancestors.
+    near: (u32, u64),
 }
 
 impl<T: TreeHash, S: NodeStore> NodeReader for View<'_, T, S> {
     fn node(&mut self, level: u32, end: u64) -> Result<Hash> {
-        self.forest.node(self.branch, level, end)
+        let from = if end <= self.near.1 { self.near.0 } else { self.branch.0 };
+        self.forest.check_node(self.branch, level, end)?;
+        let owner = self.forest.owner(from, end)?;
+        self.near = (owner, end);
+        self.forest.read_own(owner, level, end)
     }
 }
 

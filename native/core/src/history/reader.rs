@@ -23,11 +23,14 @@ pub fn gather<R: NodeReader + ?Sized>(reader: &mut R, begin: u64, end: u64, peak
     let (Some(mut rest), true) = (end.checked_sub(begin), end < SIZE_END) else {
         return Err(Error::new(Code::Internal, "leaves below 2^48, in order", format!("{begin} to {end}")));
     };
-    let mut at = begin;
-    while let Some(level) = rest.checked_ilog2() {
-        rest ^= 1 << level;
-        at += 1 << level;
+    // From the right to the left, so that a reader of a branch goes up its chain of ancestors once.
+    let mut at = end;
+    while rest != 0 {
+        let level = rest.trailing_zeros();
+        rest &= rest - 1;
         peaks.push(reader.node(level, at)?);
+        at -= 1 << level;
     }
+    peaks.reverse();
     Ok(())
 }

@@ -1,0 +1,46 @@
+"""The second implementation: pure Python, written from ``audits/spec`` alone, to be read in one sitting.
+
+It shares error codes and bounds with the rest of the package and nothing else: no compiled module of this project, and none
+of its Python. Its arithmetic is PyNaCl's and blake3's. It is slow, it keeps everything in memory, and it gives verdicts
+without explanations. Where the two implementations answer differently, one of them is wrong, or the spec is.
+
+    directory = Directory.from_json(open("team.json", "rb").read())
+    print(verify_transcript(open("talk.cbor", "rb").read(), directory).head_text)
+
+Read in this order: ``rule_s``, ``hashes``, ``codec``, ``names``, ``directory``, ``claims``, ``entry``, ``envelope``, ``tree``, ``transcript``.
+"""
+
+from ama2sec.reference.claims import Claims, read_claims
+from ama2sec.reference.codec import decode, encode
+from ama2sec.reference.directory import Directory, Enrolled
+from ama2sec.reference.envelope import Envelope, Verified, make, parse, verify
+from ama2sec.reference.hashes import fingerprint
+from ama2sec.reference.rule_s import EnrolledKey, SignatureVerified, ed25519_verify
+from ama2sec.reference.transcript import Head, VerifiedTranscript, verify_transcript
+from ama2sec.reference.tree import CompactRange, branch_root, fingerprints, rfc6962_leaf, rfc6962_root
+
+__all__ = [
+    "Claims",
+    "CompactRange",
+    "Directory",
+    "Enrolled",
+    "EnrolledKey",
+    "Envelope",
+    "Head",
+    "SignatureVerified",
+    "Verified",
+    "VerifiedTranscript",
+    "branch_root",
+    "decode",
+    "ed25519_verify",
+    "encode",
+    "fingerprint",
+    "fingerprints",
+    "make",
+    "parse",
+    "read_claims",
+    "rfc6962_leaf",
+    "rfc6962_root",
+    "verify",
+    "verify_transcript",
+]

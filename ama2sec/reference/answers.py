@@ -1,0 +1,100 @@
+"""The reference's answers to the questions of ``ama2sec.conform`` (spec conform): one function for each operation.
+
+Arguments come in the right form. Each function returns the members of an answer besides ``id`` and ``code``, or raises.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from ama2sec.errors import error
+from ama2sec.reference import codec, envelope, hashes, rule_s, tree
+from ama2sec.reference.directory import Directory
+from ama2sec.reference.transcript import verify_transcript
+from ama2sec.reference.view import Json, from_view, to_view
+
+_MEDIA_TYPE = "application/octet-stream"
+
+
+def ed25519_verify(key: bytes, msg: bytes, sig: bytes) -> dict[str, Json]:
+    """Rule S on raw bytes."""
+    rule_s.ed25519_verify(key, msg, sig)
+    return {}
+
+
+def cbor(data: bytes) -> dict[str, Json]:
+    """Strict decoding alone; and what was decoded encodes to the same bytes."""
+    if codec.encode(codec.decode(data)) != data:
+        raise error("Internal", "an encoding equal to the input", "another")
+    return {}
+
+
+def make(
+    seed: bytes,
+    claims: dict[str, Json] | None,
+    claims_bytes: bytes | None,
+    header_bytes: bytes | None,
+    body: tuple[bytes, bytes] | None,
+) -> dict[str, Json]:
+    """Sign what is given, hostile or not. ``body`` is a body and its salt."""
+    if claims_bytes is None:
+        view = dict(claims or {})
+        if body is not None:
+            _fill_body(view, *body)
+        claims_bytes = codec.encode(from_view(view, envelope.thumbprint_of_seed(seed)))
+    header = envelope.honest_header(envelope.thumbprint_of_seed(seed)) if header_bytes is None else header_bytes
+    made = envelope.make(seed, claims_bytes, header)
+    message_id = hashes.message_id(envelope.sig_structure(header, claims_bytes))
+    return {"envelope": made.hex(), "message_id": message_id.hex()}
+
+
+def _fill_body(view: dict[str, Json], body: bytes, salt: bytes) -> None:
+    """What the claims leave out of it: the commitment, the size, the media type."""
+    given = view.get("body", {})
+    if isinstance(given, dict):
+        commitment = hashes.body_commitment(salt, body).hex()
+        view["body"] = {"commitment": commitment, "size": len(body), "media_type": _MEDIA_TYPE, **given}
+
+
+def parse(data: bytes) -> dict[str, Json]:
+    """Parsing alone: nothing is verified."""
+    found = envelope.parse(data)
+    return {"message_id": found.message_id.hex(), "kid": found.kid.hex(), "claims": to_view(found.claims)}
+
+
+def verify(data: bytes, directory: list[tuple[bytes, str, str]], body: tuple[bytes, bytes] | None) -> dict[str, Json]:
+    """One envelope against a directory of (key, purpose, name), with the body and its salt where they are given."""
+    given, salt = body or (None, None)
+    found = envelope.verify(data, _directory(tuple(directory)), body=given, body_salt=salt)
+    return {
+        "message_id": found.envelope.message_id.hex(),
+        "sender": found.sender.name,
+        "claims": to_view(found.envelope.claims),
+        "body": found.body_state,
+    }
+
+
+def transcript(data: bytes, directory: list[tuple[bytes, str, str]], head: str | None) -> dict[str, Json]:
+    """A whole conversation; the error of a fault in it has its position."""
+    found = verify_transcript(data, _directory(tuple(directory)), head=head)
+    return {"head": found.head_text, "entries": found.entries}
+
+
+def fingerprint(realm: bytes, conversation: bytes, branch: bytes, ids: list[bytes]) -> dict[str, Json]:
+    """The fingerprints of every prefix."""
+    found: list[Json] = [each.hex() for each in tree.fingerprints(realm, conversation, branch, ids)]
+    return {"fingerprints": found}
+
+
+def rfc6962_root(leaves: list[bytes] | None, leaf_hashes: list[bytes] | None) -> dict[str, Json]:
+    """The SHA-256 root over data or over leaf hashes."""
+    of_data = [tree.rfc6962_leaf(leaf) for leaf in leaves or []]
+    return {"root": tree.rfc6962_root(of_data if leaf_hashes is None else leaf_hashes).hex()}
+
+
+@functools.lru_cache(maxsize=8)  # a stream of questions names one directory again and again; nobody changes it here
+def _directory(entries: tuple[tuple[bytes, str, str], ...]) -> Directory:
+    made = Directory()
+    for key, purpose, name in entries:
+        made.enrol(key, name=name, purpose=purpose)
+    return made

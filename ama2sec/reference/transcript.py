@@ -1,0 +1,214 @@
+"""A conversation as a file (spec fingerprint.5, fingerprint.6): the verdict, by the numbered steps, and no repairs.
+
+The whole history is kept, one fingerprint for each entry: an auditor's second opinion, and not the way to read a file
+that is larger than memory.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from ama2sec.errors import Ama2Error, error
+from ama2sec.limits import MAX_ITEM, SEQ_COUNTER_JUMP, SIZE_END
+from ama2sec.reference import hashes
+from ama2sec.reference.claims import MESSAGE, NO_ID, OPEN, Address, Claims
+from ama2sec.reference.codec import Value, decode_first
+from ama2sec.reference.directory import Directory
+from ama2sec.reference.entry import ENTRY, BodyPart, read_entry
+from ama2sec.reference.envelope import Verified, verify_envelope
+from ama2sec.reference.tree import CompactRange
+
+_HEADER: Final[list[Value]] = [0, "ama2sec-transcript", 1]
+_NOT_BUILT: Final = {2: "record", 3: "head", 4: "proof"}
+_HEAD_TEXT: Final = re.compile(r"([1-9][0-9]{0,14}):([0-9a-f]{64})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The size and the fingerprint of a history that somebody kept."""
+
+    size: int
+    fingerprint: bytes
+
+    @classmethod
+    def from_text(cls, text: str) -> Head:
+        """Read ``<n>:<64 lowercase hex digits>`` (fingerprint.3.4); else ``HeadForm``."""
+        found = _HEAD_TEXT.fullmatch(text)
+        if found is None or int(found[1]) >= SIZE_END:
+            _refuse("HeadForm", "<n>:<64 lowercase hex digits>", ascii(text[:64]))
+        return cls(int(found[1]), bytes.fromhex(found[2]))
+
+    def to_text(self) -> str:
+        """The form that ``from_text`` reads."""
+        return f"{self.size}:{self.fingerprint.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedTranscript:
+    """Every entry passed: what was signed, by whom, after which history."""
+
+    head_text: str
+    entries: int
+    authors: int
+    lag: int
+    """The largest number of entries that stood in the file and that an author had not seen yet."""
+    head_compared: bool
+    """Whether a retained head was compared. If not, nobody can say that no tail was cut off."""
+
+
+def verify_transcript(data: bytes, directory: Directory, *, head: str | None = None) -> VerifiedTranscript:
+    """Verify a whole conversation against a directory and, where one was kept, a head.
+
+    Raises the error of the first fault; its ``position`` is the number of sound entries before it.
+    ``HeadForm`` and ``NotBytes`` are faults of the arguments and have no position.
+    """
+    if type(data) is not bytes:
+        _refuse("NotBytes", "bytes", type(data).__name__)
+    history = _History(directory, None if head is None else Head.from_text(head))
+    try:
+        at = _read_header(data)
+        while at < len(data):
+            item, at = _read_item(data, at)
+            _check_type(item)
+            history.admit(*read_entry(item))
+        return history.close()
+    except Ama2Error as fault:
+        fault.position = fault.sound = len(history.ids)
+        raise
+
+
+# -- items: fingerprint.5 ------------------------------------------------------------------------------------------
+
+
+def _read_item(data: bytes, at: int) -> tuple[Value, int]:
+    end = min(len(data), at + MAX_ITEM)
+    try:
+        return decode_first(data, at, end)
+    except Ama2Error as fault:
+        if fault.code == "Truncated" and end < len(data):  # 5.6
+            raise error("SizeLimit", f"an item of at most {MAX_ITEM} bytes", "a longer one", at) from None
+        raise
+
+
+def _read_header(data: bytes) -> int:  # 5.1
+    item, at = _read_item(data, 0)
+    if not isinstance(item, list) or len(item) != 3 or _type_of(item) != 0 or item[1] != _HEADER[1]:
+        _refuse("TranscriptForm", '[0, "ama2sec-transcript", 1]', data[:32].hex())
+    version = item[2]
+    if isinstance(version, bool) or not isinstance(version, int) or version < 0:
+        _refuse("TranscriptForm", "a version that is an unsigned integer", data[:32].hex())
+    if version != _HEADER[2]:
+        _refuse("TranscriptVersion", "version 1", str(version))
+    return at
+
+
+def _type_of(item: Value) -> int | None:
+    """An item's type: its first element, where that is an unsigned integer."""
+    first = item[0] if isinstance(item, list) and item else None
+    return first if type(first) is int and first >= 0 else None
+
+
+def _check_type(item: Value) -> None:  # 5.2
+    kind = _type_of(item)
+    if kind in _NOT_BUILT:
+        _refuse("ItemNotBuilt", "an entry", f"a {_NOT_BUILT[kind]}")
+    if kind != ENTRY:
+        _refuse("ItemUnknown", "an entry", "an item without a type" if kind is None else f"type {kind}")
+
+
+# -- entries: fingerprint.6 ----------------------------------------------------------------------------------------
+
+
+class _History:
+    """What the entries so far say, and the steps that the next one must pass."""
+
+    def __init__(self, directory: Directory, head: Head | None) -> None:
+        self.directory = directory
+        self.head = head
+        self.ids: list[bytes] = []
+        self.fingerprints: list[bytes] = [hashes.fingerprint(NO_ID, NO_ID, NO_ID, 0, None)]
+        self.tree = CompactRange()
+        self.members: tuple[Address, ...] | None = None
+        self.last_seq: dict[bytes, tuple[int, int]] = {}
+        self.authors: set[bytes] = set()
+        self.lag = 0
+
+    def admit(self, envelope: bytes, body: BodyPart | None) -> None:
+        """The numbered steps for the next entry."""
+        verified = verify_envelope(envelope, self.directory, body)  # 1, 2
+        claims = verified.envelope.claims
+        self._check_place(claims)  # 3, 4
+        self._check_author(verified)  # 5
+        if claims.seq is not None:
+            self._check_seq(claims.agent, claims.seq)  # 6, 7
+        if claims.kind == MESSAGE:
+            self._check_context(claims)  # 8, 9, 10
+        if claims.merges:  # 11
+            _refuse("MergeNotBuilt", "no merges", str(len(claims.merges)))
+        self._append(verified)  # 12
+
+    def _check_place(self, claims: Claims) -> None:
+        if not self.ids:
+            if claims.kind != OPEN:  # 3
+                _refuse("OpenMissing", "an open as the first entry", "a message")
+            return
+        if claims.kind == OPEN:  # 3
+            _refuse("OpenAgain", "one open", "another")
+        if claims.conversation != self.ids[0]:  # 4
+            _refuse("ConversationOther", self.ids[0].hex(), claims.conversation.hex())
+
+    def _check_author(self, verified: Verified) -> None:
+        claims = verified.envelope.claims
+        members = self.members if self.ids else claims.members
+        if members is not None and claims.agent not in members and verified.sender.name not in members:  # 5
+            _refuse("NotAMember", "a member of the conversation", verified.sender.name)
+
+    def _check_seq(self, agent: bytes, seq: tuple[int, int]) -> None:
+        last = self.last_seq.get(agent)
+        if last is not None and seq <= last:  # 6
+            _refuse("SeqUsed", f"a number above {list(last)}", str(list(seq)))
+        base = last[1] if last is not None and last[0] == seq[0] else 0
+        if seq[1] > base + SEQ_COUNTER_JUMP:  # 7
+            _refuse("SeqWindow", f"a counter of at most {base + SEQ_COUNTER_JUMP}", str(seq[1]))
+
+    def _check_context(self, claims: Claims) -> None:
+        if claims.branch != self.ids[0]:  # 8
+            _refuse("BranchUnknown", self.ids[0].hex(), claims.branch.hex())
+        if claims.size > len(self.ids):  # 9
+            _refuse("ContextAhead", f"a context of at most {len(self.ids)}", str(claims.size))
+        parent, fingerprint = self.ids[claims.size - 1], self.fingerprints[claims.size]
+        if claims.parent != parent:  # 10
+            _refuse("ContextForked", f"parent {parent.hex()}", claims.parent.hex() if claims.parent else "none")
+        if claims.fingerprint != fingerprint:  # 10
+            _refuse("ContextForked", f"fingerprint {fingerprint.hex()}", claims.fingerprint.hex())
+
+    def _append(self, verified: Verified) -> None:
+        claims, new_id = verified.envelope.claims, verified.envelope.message_id
+        branch = self.ids[0] if self.ids else new_id
+        self.tree.append(new_id)
+        fingerprint = hashes.fingerprint(NO_ID, branch, branch, self.tree.size, self.tree.root())
+        if self.head is not None and self.tree.size == self.head.size and fingerprint != self.head.fingerprint:  # 12
+            _refuse("HeadForked", self.head.to_text(), Head(self.tree.size, fingerprint).to_text())
+        if not self.ids:
+            self.members = claims.members
+        self.lag = max(self.lag, len(self.ids) - claims.size)
+        self.ids.append(new_id)
+        self.fingerprints.append(fingerprint)
+        self.authors.add(claims.agent)
+        if claims.seq is not None:
+            self.last_seq[claims.agent] = claims.seq
+
+    def close(self) -> VerifiedTranscript:
+        """What is judged when no entry is left."""
+        if not self.ids:
+            _refuse("OpenMissing", "an open as the first entry", "no entry")
+        if self.head is not None and len(self.ids) < self.head.size:
+            _refuse("HeadStale", self.head.to_text(), f"{len(self.ids)} entries")
+        head = Head(len(self.ids), self.fingerprints[-1])
+        return VerifiedTranscript(head.to_text(), head.size, len(self.authors), self.lag, self.head is not None)
+
+
+def _refuse(code: str, expected: str, got: str) -> NoReturn:
+    raise error(code, expected, got)

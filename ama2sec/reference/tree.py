@@ -1,0 +1,76 @@
+"""The tree over a branch's message ids (spec fingerprint.1), and the SHA-256 tree of RFC 6962 (fingerprint.4).
+
+Each root is here in the words of its RFC, recursive and slow; ``CompactRange`` gives the same root leaf by leaf.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from ama2sec.reference import hashes
+
+Node: TypeAlias = Callable[[bytes, bytes], bytes]
+
+
+def branch_root(leaves: Sequence[bytes]) -> bytes | None:
+    """The root over message ids; None where there are none."""
+    return _root(leaves, hashes.node) if leaves else None
+
+
+def rfc6962_root(leaf_hashes: Sequence[bytes]) -> bytes:
+    """The root of RFC 6962, 2.1 over leaf hashes (see ``rfc6962_leaf``); of none, SHA-256 of nothing."""
+    return _root(leaf_hashes, _rfc6962_node) if leaf_hashes else hashlib.sha256(b"").digest()
+
+
+def rfc6962_leaf(data: bytes) -> bytes:
+    """The leaf hash of some data."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def _rfc6962_node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def _root(leaves: Sequence[bytes], node: Node) -> bytes:
+    if len(leaves) == 1:
+        return leaves[0]
+    k = 1 << ((len(leaves) - 1).bit_length() - 1)  # the largest power of two below
+    return node(_root(leaves[:k], node), _root(leaves[k:], node))
+
+
+class CompactRange:
+    """The roots of the complete subtrees of a growing tree, largest first: enough to append and to give the root."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._peaks: list[bytes] = []
+
+    def append(self, leaf: bytes) -> None:
+        """Add one leaf: it closes as many subtrees as the old size has one-bits at its end."""
+        peak = leaf
+        size = self.size
+        while size & 1:
+            peak = hashes.node(self._peaks.pop(), peak)
+            size >>= 1
+        self._peaks.append(peak)
+        self.size += 1
+
+    def root(self) -> bytes | None:
+        """The root, or None of an empty tree: the smallest subtrees are joined first."""
+        if not self._peaks:
+            return None
+        *larger, found = self._peaks
+        for peak in reversed(larger):
+            found = hashes.node(peak, found)
+        return found
+
+
+def fingerprints(realm: bytes, conversation: bytes, branch: bytes, ids: Sequence[bytes]) -> Iterator[bytes]:
+    """The fingerprints at the sizes 0 to ``len(ids)``."""
+    tree = CompactRange()
+    yield hashes.fingerprint(realm, conversation, branch, 0, None)
+    for leaf in ids:
+        tree.append(leaf)
+        yield hashes.fingerprint(realm, conversation, branch, tree.size, tree.root())
