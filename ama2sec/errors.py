@@ -94,7 +94,8 @@ class Ama2Error(Exception):
         super().__init__(f"{code}: expected {expected}, got {got}{place} [spec {entry.clause}]")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (error, (self.code, self.expected, self.got, self.offset))
+        found = {"report": self.report, "position": self.position, "sound": self.sound}
+        return (error, (self.code, self.expected, self.got, self.offset), found)
 
 
 class PeerError(Ama2Error):

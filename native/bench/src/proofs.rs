@@ -13,8 +13,7 @@ use ama2sec_core::message::{
     BodyPart, Draft, HashPurpose, MessageParts, OpenParts, UnverifiedEnvelope, fingerprint, keyed, message_id, node,
 };
 
-use super::median;
-use super::trees::cpu;
+use crate::clock::{cpu, median};
 
 type Hash = [u8; 32];
 

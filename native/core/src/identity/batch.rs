@@ -62,7 +62,7 @@ pub fn in_parallel<T: Sync, R: Send>(
     let wanted = if threads == 0 { cores } else { threads.min(64) };
     let workers = wanted.min(items.len().div_ceil(chunk));
     if workers <= 1 {
-        return items.chunks(chunk).flat_map(map).collect();
+        return gathered(items.len(), items.chunks(chunk).map(map));
     }
     let mut answers: Vec<Vec<R>> = Vec::new();
     answers.resize_with(items.len().div_ceil(chunk), Vec::new);
@@ -86,5 +86,11 @@ pub fn in_parallel<T: Sync, R: Send>(
         }
         run();
     });
-    answers.into_iter().flatten().collect()
+    gathered(items.len(), answers.into_iter())
+}
+
+fn gathered<R>(count: usize, parts: impl Iterator<Item = Vec<R>>) -> Vec<R> {
+    let mut all = Vec::with_capacity(count);
+    parts.for_each(|part| all.extend(part));
+    all
 }
