@@ -23,17 +23,22 @@ if TYPE_CHECKING:
     from ama2sec.history import Ancestor as Ancestor
     from ama2sec.history import Conversation as Conversation
     from ama2sec.history import ConversationReport as ConversationReport
+    from ama2sec.history import Exhibited as Exhibited
     from ama2sec.history import Extended as Extended
     from ama2sec.history import Hop as Hop
     from ama2sec.history import Included as Included
+    from ama2sec.history import LightClient as LightClient
+    from ama2sec.history import Missing as Missing
     from ama2sec.history import RangeIncluded as RangeIncluded
     from ama2sec.history import Unchanged as Unchanged
     from ama2sec.history import check_ancestry as check_ancestry
     from ama2sec.history import check_consistency as check_consistency
+    from ama2sec.history import check_exhibit as check_exhibit
     from ama2sec.history import check_inclusion as check_inclusion
     from ama2sec.history import check_range as check_range
     from ama2sec.history import compare_heads as compare_heads
     from ama2sec.history import inspect_proof as inspect_proof
+    from ama2sec.history import make_exhibit as make_exhibit
     from ama2sec.history import prove_ancestry as prove_ancestry
     from ama2sec.history import prove_consistency as prove_consistency
     from ama2sec.history import prove_inclusion as prove_inclusion
@@ -61,6 +66,7 @@ _WHERE = {
     "ConversationReport": "history",
     "Directory": "identity",
     "DirectoryEntry": "identity",
+    "Exhibited": "history",
     "Extended": "history",
     "Fingerprint": "_native",
     "HistoryError": "errors",
@@ -68,7 +74,9 @@ _WHERE = {
     "Id": "identity",
     "Identity": "identity",
     "Included": "history",
+    "LightClient": "history",
     "Message": "message",
+    "Missing": "history",
     "NodeFile": "_native",
     "PublicKey": "identity",
     "RangeIncluded": "history",
@@ -77,10 +85,12 @@ _WHERE = {
     "UnverifiedEnvelope": "message",
     "check_ancestry": "history",
     "check_consistency": "history",
+    "check_exhibit": "history",
     "check_inclusion": "history",
     "check_range": "history",
     "compare_heads": "history",
     "inspect_proof": "history",
+    "make_exhibit": "history",
     "parse": "message",
     "prove_ancestry": "history",
     "prove_consistency": "history",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -15,6 +14,7 @@ from ama2sec._native import Draft, Fingerprint, Id, Message, Signed
 from ama2sec.errors import Ama2Error, error
 from ama2sec.identity import Directory, Identity
 from ama2sec.identity.identity import addresses, clock_ms
+from ama2sec.identity.secrecy import forgetful
 from ama2sec.limits import TIME_END
 from ama2sec.message import verify
 
@@ -76,6 +76,9 @@ class Conversation:
         """
         from ama2sec.history.transcript import verify_conversation
 
+        if type(data) is not bytes:
+            # A path or a stream would be verified, and then something else written.
+            raise error("NotBytes", "bytes, exactly", type(data).__name__)
         verify_conversation(data, directory)
         return cls._begin(path, identity, directory, data)
 
@@ -87,6 +90,7 @@ class Conversation:
         return cls.load(path, identity, directory)
 
     @classmethod
+    @forgetful
     def load(cls, path: str | os.PathLike[str], identity: Identity, directory: Directory) -> Conversation:
         """Open an existing file: verify all of it, take the lock, and be ready to send and receive.
 
@@ -98,7 +102,7 @@ class Conversation:
         made._identity = identity
         made._directory = directory
         made._closed = False
-        made._lock = _locked(made._path)
+        made._lock = _files.take_lock(made._path, "to be the only writer of this conversation file")
         try:
             made._file = _opened(made._path)
             try:
@@ -206,15 +210,20 @@ class Conversation:
     def messages(self) -> Iterator[Message]:
         """All entries in order, read from the file and verified one by one (their history was checked at load)."""
         reader = _native.TranscriptReader()
-        position = 0
-        while chunk := os.pread(self._file, _CHUNK, position):
-            position += len(chunk)
+        for chunk in self._chunks():
             for entry in reader.feed(chunk):
                 yield verify(entry, self._directory)
 
     def to_bytes(self) -> bytes:
-        """The whole transcript, as ``join`` and ``verify_conversation`` take it."""
-        return self._path.read_bytes()
+        """The whole transcript, as ``join`` and ``verify_conversation`` take it. Raises ``FileUnreadable``."""
+        return b"".join(self._chunks())
+
+    def _chunks(self) -> Iterator[bytes]:
+        self._must_be_open()
+        position = 0
+        while chunk := _pread(self._file, position, self._path):
+            position += len(chunk)
+            yield chunk
 
     # -- closing ------------------------------------------------------------------------------------------------
 
@@ -240,7 +249,11 @@ class Conversation:
             self.close()
 
     def __repr__(self) -> str:
-        return f"<Conversation {self.id.short} at {self.size} entries>"
+        try:
+            return f"<Conversation {self.id.short} at {self.size} entries>"
+        except (Ama2Error, AttributeError):
+            # While it is opened; a traceback must be able to show it.
+            return "<Conversation, not open>"
 
 
 def _resolved(listed: Sequence[str | Id], directory: Directory) -> list[str | Id]:
@@ -251,24 +264,16 @@ def _with(own: Id, listed: list[str | Id]) -> list[str | Id]:
     return listed if own in listed else [own, *listed]
 
 
-def _locked(path: Path) -> int:
-    """Take the writer's lock (fingerprint.7.2). flock, not a POSIX lock: it holds between two handles of one process."""
-    name = path.with_name(path.name + ".lock")
-    try:
-        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as fault:
-        raise _files.unwritable(name, fault) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise error("AgentInUse", "to be the only writer of this conversation file", "another writer has it") from None
-    return lock
-
-
 def _opened(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as fault:
+        raise _files.unreadable(path, fault) from None
+
+
+def _pread(file: int, position: int, path: Path) -> bytes:
+    try:
+        return os.pread(file, _CHUNK, position)
     except OSError as fault:
         raise _files.unreadable(path, fault) from None
 

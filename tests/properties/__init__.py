@@ -1,1 +1,1 @@
-"""Properties that hold for any input, tried on many."""
+"""What holds for all inputs: both implementations agree with each other, with naive twins, and with libraries of others."""

@@ -126,7 +126,7 @@ def test_what_is_encoded_is_read_back(value: object) -> None:
     try:
         assert decode(data) == value
     except Ama2Error as fault:
-        assert fault.code == "DepthLimit"  # noqa: PT017  (a value nested deeper than the form allows)
+        assert fault.code == "DepthLimit"
 
 
 @given(st.binary(max_size=12))

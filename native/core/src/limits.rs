@@ -58,3 +58,9 @@ pub const MAX_CHECKPOINT: usize = 8 * 1024;
 pub const MAX_SIGNATURES: usize = 16;
 /// A receipt (record.3).
 pub const MAX_RECEIPT: usize = 16 * 1024;
+/// Sizes whose leaf and fingerprint a light client keeps (proofs.5).
+pub const LIGHT_WINDOW: usize = 1024;
+/// A light client's state file (proofs.5.5).
+pub const MAX_LIGHT_STATE: usize = 64 << 20;
+/// An exhibit (proofs.6).
+pub const MAX_EXHIBIT: usize = 1 << 20;

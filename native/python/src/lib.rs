@@ -3,6 +3,7 @@
 mod errors;
 mod history;
 mod identity;
+mod lightclient;
 mod message;
 mod proofs;
 mod realm;
@@ -28,6 +29,8 @@ mod _core {
         CoreDirectory, Id, PublicKey, SignatureVerified, SigningKey, backend, check_name, check_purpose,
         ed25519_verify, keyfile_decode, keyfile_encode,
     };
+    #[pymodule_export]
+    use crate::lightclient::{Exhibited, LightState, Missing, check_exhibit, make_exhibit, parse_exhibit};
     #[pymodule_export]
     use crate::message::{
         Context, Draft, ExecutionPath, Message, Signed, UnverifiedEnvelope, check_cbor, make, parse, verify,

@@ -372,8 +372,7 @@ pub fn id_of(value: &Bound<'_, PyAny>) -> PyResult<CoreId> {
         return Ok(id.get().0);
     }
     match value.cast_exact::<PyString>() {
-        // Text with a lone surrogate has no UTF-8, and is no hex either.
-        Ok(written) => Id::from_hex(value.py(), written.to_str().unwrap_or("a lone surrogate")).map(|id| id.0),
+        Ok(written) => Id::from_hex(value.py(), written.extract()?).map(|id| id.0),
         Err(_) => hash_of(value).copied(),
     }
 }

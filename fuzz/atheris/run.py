@@ -1,0 +1,35 @@
+"""A fuzzer: ``run.py <target> [libFuzzer arguments]``, through ``make fuzz`` or ``fuzz/atheris/run``.
+
+The core is watched because it was built for it (see ``build``), the reference because its modules are instrumented here.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import ama2sec_mutator
+import atheris
+
+with atheris.instrument_imports(include=["ama2sec.reference"]):
+    import agree
+
+target = sys.argv[1]
+judge = {"codec": agree.codec, "envelope": agree.envelope, "transcript": agree.transcript}[target]
+attack = getattr(ama2sec_mutator, target)
+
+
+def judge_one(data: bytes) -> None:
+    """Any exception is a finding."""
+    judge(data)
+
+
+def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+    """The attacks that the native fuzzers use; plain bytes where there is no structure."""
+    made = attack(data, seed)
+    if made is None or not 0 < len(made) <= max_size:
+        return atheris.Mutate(data, max_size)
+    return made
+
+
+atheris.Setup([f"{target}-atheris", *sys.argv[2:]], judge_one, custom_mutator=mutate)
+atheris.Fuzz()
