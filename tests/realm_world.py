@@ -61,6 +61,8 @@ class World:
     ids: dict[str, bytes] = field(default_factory=dict)
     grants: dict[str, bytes] = field(default_factory=dict)
     counters: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
+    proposal: bytes = b""
+    """Room for a test to keep a proposal in."""
     sequenced: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Envelopes and their records."""
 
