@@ -36,9 +36,9 @@ SMALL = bytes([1]) + bytes(31)
 
 
 @cache
-def stage() -> World:
+def stage(kind: type[World] = World) -> World:
     """Three roots, two of whom define; agents of each purpose; somebody who left."""
-    world = World(roots=3, laws=policy(q4=2))
+    world = kind(roots=3, laws=policy(q4=2))
     world.take(world.enrol("alice", following="alice-2"))
     world.take(world.enrol("gone"))
     world.take(world.enrol("operator", purpose="operator"))
