@@ -166,8 +166,8 @@ def _tree(realm: bytes, conversation: bytes, ids: list[bytes]) -> Accumulator:
 def _named(realm: bytes, conversation: bytes, branch: bytes, ids: list[bytes], size: int | None) -> dict[str, object]:
     size = len(ids) if size is None else size
     hashes = _native.branch_fingerprints(Id(realm), Id(conversation), Id(branch), ids[:size])
-    named = {"realm": realm, "conversation": conversation, "branch": branch, "fingerprint": hashes[size]}
-    return {**{name: value.hex() for name, value in named.items()}, "size": size}
+    named: dict[str, object] = {"realm": realm.hex(), "conversation": conversation.hex(), "branch": branch.hex()}
+    return {**named, "size": size, "fingerprint": hashes[size].hex()}
 
 
 def _trusted(named: Named) -> Fingerprint:

@@ -231,7 +231,14 @@ class History:
         rng, world = self.rng, self.world
         talk = entry.claims.conversation
         path, context = claims[6], claims[5]
-        match rng.randint(0, 16):
+        if path[2] and rng.random() < 0.6:
+            self.change_merge(rng.choice(path[2]), talk)
+            path[2].sort(key=encode)
+            return
+        if claims.get(15) and rng.random() < 0.4:
+            claims[15][rng.choice((0, 1, 5))] = rng.choice((bytes(64), OTHER, 1))
+            return
+        match rng.randint(0, 13):
             case 0 if 9 in claims:
                 claims[9] = list(rng.choice([(TIME, 0), *self.seqs(talk)]))
             case 1 if 9 in claims:
@@ -253,27 +260,33 @@ class History:
                 path[1] = OTHER
             case 8:
                 context[1] = OTHER
-            case 9 if path[2]:
-                rng.choice(path[2])[rng.choice((0, 2))] = OTHER
-                path[2].sort(key=encode)
-            case 10 if path[2]:
-                head = rng.choice(path[2])
-                head[1] = max(1, head[1] + rng.choice((-2, -1, 1, 9)))
-                path[2].sort(key=encode)
-            case 11:
+            case 9:
                 claims[7] = [None, OTHER, rng.choice(("a", "z")), {}, None]
-            case 12 if 14 in claims:
+            case 10 if 14 in claims:
                 claims[14] = [rng.random() < 0.5, "flow"]
-            case 13:
+            case 11:
                 claims[1] = rng.choice((OTHER, bytes(32)))
-            case 14:
+            case 12:
                 claims[2] = rng.choice((OTHER, world.id))
-            case 15:
+            case 13:
                 claims[4] = [claims[4][0], rng.choice((claims[4][0], OTHER))]
-            case 16 if claims.get(15):
-                claims[15][rng.choice((1, 5))] = rng.choice((bytes(64), 1))
             case _:
                 claims[11] = world.counted_salt()
+
+    def change_merge(self, head: list[Any], talk: bytes) -> None:
+        """One merged head is of no branch, too long, too short, of another history, or old."""
+        branch = self.world.talk(talk).branches.get(head[0]) if talk in self.world.state.conversations else None
+        match self.rng.randint(0, 6):
+            case 0:
+                head[0] = OTHER
+            case 1:
+                head[1] += 9
+            case 2 if branch is not None:
+                head[1] = max(1, branch.base)
+            case 3 if branch is not None:
+                head[1:] = [branch.base + 1, branch.fingerprint(branch.base + 1)]
+            case _:
+                head[2] = OTHER
 
     def seqs(self, talk: bytes) -> list[tuple[int, int]]:
         if talk in self.world.state.conversations:

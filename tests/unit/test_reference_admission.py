@@ -43,7 +43,7 @@ def code_of(world: World, envelope: bytes, time: int = TIME, body: bytes | None 
 
 
 def judged(world: World, envelope: bytes, time: int = TIME, body: bytes | None = None) -> Any:
-    realm = Realm(b"", world.state, [], {}, {}, TIME)
+    realm = Realm(seed_of("sequencer"), world.state, [], {}, {}, TIME)
     before = digests(world)
     taken: list[Any] = []
 

@@ -263,6 +263,8 @@ def test_sequencers_hand_over() -> None:
     world = World()
     world.take(world.enrol("next", purpose="sequencer"))
     assert len(world.registry.live_sequencers()) == 2
+    assert code_of(world, world.entry(REVOKE, "root-1", [world.ids["sequencer"], None, ""])) == "CheckpointKey"
+    world.realm.sequencer_seed = seed_of("next")
     assert take(world, world.entry(REVOKE, "root-1", [world.ids["sequencer"], None, ""])) == "ok"
     assert [each.key.raw for each in world.registry.live_sequencers()] == [key_of("next")]
     assert take(world, world.entry(REVOKE, "root-1", [world.ids["next"], None, ""])) == "RevokeInvalid"
