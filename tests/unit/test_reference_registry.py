@@ -36,9 +36,9 @@ SMALL = bytes([1]) + bytes(31)
 
 
 @cache
-def stage() -> World:
+def stage(kind: type[World] = World) -> World:
     """Three roots, two of whom define; agents of each purpose; somebody who left."""
-    world = World(roots=3, laws=policy(q4=2))
+    world = kind(roots=3, laws=policy(q4=2))
     world.take(world.enrol("alice", following="alice-2"))
     world.take(world.enrol("gone"))
     world.take(world.enrol("operator", purpose="operator"))
@@ -263,6 +263,8 @@ def test_sequencers_hand_over() -> None:
     world = World()
     world.take(world.enrol("next", purpose="sequencer"))
     assert len(world.registry.live_sequencers()) == 2
+    assert code_of(world, world.entry(REVOKE, "root-1", [world.ids["sequencer"], None, ""])) == "CheckpointKey"
+    world.realm.sequencer_seed = seed_of("next")
     assert take(world, world.entry(REVOKE, "root-1", [world.ids["sequencer"], None, ""])) == "ok"
     assert [each.key.raw for each in world.registry.live_sequencers()] == [key_of("next")]
     assert take(world, world.entry(REVOKE, "root-1", [world.ids["next"], None, ""])) == "RevokeInvalid"

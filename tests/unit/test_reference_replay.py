@@ -103,6 +103,7 @@ def history() -> tuple[Log, bytes, bytes]:
     world.take(world.say("alice", one, merges=[(kid, 4)]))
     world.take(world.open("mallory", members=[world.ids["bob"]]))
     world.take(world.enrol("bob"))
+    world.realm.sequencer_seed = seed_of("next")
     world.take(world.entry(REVOKE, "root-1", [world.ids["sequencer"], None, ""]))
     world.take(world.close("bob", one, branch=kid))
     world.take(world.say("kid", one, branch=kid))
