@@ -9,8 +9,18 @@ import json
 from typing import Any
 
 from ama2sec import _native, history
-from ama2sec._native import Accumulator, Fingerprint, Id, SigningKey
-from ama2sec.errors import Ama2Error
+from ama2sec._native import (
+    Accumulator,
+    Fingerprint,
+    Id,
+    RealmAnswer,
+    RealmEngine,
+    SigningKey,
+    draft_realm,
+    next_key_digest,
+    sign_offer,
+)
+from ama2sec.errors import Ama2Error, error
 from ama2sec.history import verify_conversation
 from ama2sec.identity import Directory
 from ama2sec.message import parse as parse_message
@@ -170,3 +180,135 @@ def _directory(entries: list[tuple[bytes, str, str]]) -> Directory:
     for key, purpose, name in entries:
         made.enrol(key, name=name, purpose=purpose)
     return made
+
+
+# -- a realm: one for each stream ----------------------------------------------------------------------------------
+
+_PURPOSES = {1: "message", 2: "operator", 3: "sequencer", 4: "root"}
+
+
+class _Stream:
+    """The realm of this process's stream."""
+
+    engine: RealmEngine | None = None
+
+
+def _engine() -> RealmEngine:
+    if _Stream.engine is None:
+        raise error("ConformQuestion", "a realm (realm_new)", "none")
+    return _Stream.engine
+
+
+def offer(seed: bytes, realm: bytes, purpose: int, name: str, next: bytes | None) -> Answer:  # noqa: A002
+    """Proof of possession of a key."""
+    key = SigningKey.from_seed(seed)
+    following = None if next is None else Id(next)
+    return {
+        "key": bytes(key.public).hex(),
+        "offer": sign_offer(key, Id(realm), _PURPOSES[purpose], name, following).hex(),
+    }
+
+
+def next_key(key: bytes) -> Answer:
+    """The digest that commits to a key."""
+    return {"next": str(next_key_digest(key))}
+
+
+def realm_new(
+    time: int,
+    sequencer_seed: bytes,
+    envelope: bytes | None,
+    name: str | None,
+    root_seeds: list[bytes] | None,
+    policy: dict[str, Any] | None,
+    profile: int | None,
+    salt: bytes | None,
+) -> Answer:
+    """Begin the stream's realm, with the genesis that is given or with one that is made."""
+    sequencer = SigningKey.from_seed(sequencer_seed)
+    if envelope is None:
+        quorums = dict.fromkeys(("root", "enrol", "revoke", "define", "erase", "resume"), 1)
+        policy = {**quorums, "hold": False} if policy is None else policy
+        document = _document(name or "", root_seeds or [], sequencer, policy, 1 if profile is None else profile)
+        roots = [SigningKey.from_seed(seed) for seed in root_seeds or []]
+        envelope = draft_realm(roots[0].public, json.dumps(document), time, salt).sign(roots[0]).envelope
+    _Stream.engine = None
+    _check_sequencer(envelope, sequencer)
+    try:
+        _Stream.engine, first = RealmEngine.create(envelope, sequencer, time, budgets=False)
+    except Ama2Error as fault:
+        return {"code": fault.code, "verdict": "refused", "expected": fault.expected, "got": fault.got}
+    return {"realm": str(_Stream.engine.realm), "envelope": envelope.hex(), **_answer(_Stream.engine, first)}
+
+
+def _check_sequencer(envelope: bytes, sequencer: SigningKey) -> None:
+    try:
+        found = parse_message(envelope)
+    except Ama2Error:
+        return
+    if found.kind == "genesis" and found.claims["document"]["sequencer"]["key"] != bytes(sequencer.public).hex():
+        raise error("ArgumentRange", "the seed of the genesis's sequencer", "another seed")
+
+
+def _document(
+    name: str, root_seeds: list[bytes], sequencer: SigningKey, policy: dict[str, Any], profile: int
+) -> dict[str, Any]:
+    zeros = Id(bytes(32))
+
+    def holder(key: SigningKey, purpose: str, name: str) -> dict[str, Any]:
+        return {"name": name, "key": bytes(key.public).hex(), "offer": sign_offer(key, zeros, purpose, name).hex()}
+
+    keys = [SigningKey.from_seed(seed) for seed in root_seeds]
+    return {
+        "name": name,
+        "rules_version": 1,
+        "profile": profile,
+        "roots": [{**holder(key, "root", f"root-{place}"), "next": None} for place, key in enumerate(keys, 1)],
+        "sequencer": holder(sequencer, "sequencer", "sequencer"),
+        "policy": policy,
+    }
+
+
+def _answer(engine: RealmEngine, found: RealmAnswer) -> Answer:
+    fault = {"code": found.code, "verdict": found.verdict, "expected": found.expected, "got": found.got}
+    if found.verdict == "refused":
+        return fault
+    if found.verdict == "duplicate":
+        return {"verdict": "duplicate", "position": found.position}
+    conversation, record = found.conversation, found.record
+    assert conversation is not None and record is not None  # noqa: S101, PT018  (a record has both)
+    digest = None
+    if conversation == engine.realm:
+        digest = str(engine.state_digest())
+    elif str(conversation) in engine.ask("conversations"):
+        digest = str(engine.state_digest(conversation))
+    answer: Answer = {} if found.verdict == "admitted" else fault
+    answer |= {"verdict": found.verdict, "position": found.position, "conversation": str(conversation)}
+    if found.home is not None:
+        branch, index = found.home
+        fingerprint = engine.fingerprint(conversation, branch, index + 1)
+        answer |= {"branch": str(branch), "index": index, "fingerprint": str(fingerprint)}
+    return answer | {
+        "digest": digest,
+        "registry_digest": str(engine.state_digest()),
+        "record": record.hex(),
+    }
+
+
+def admit(envelope: bytes, time: int, body: tuple[bytes, bytes] | None) -> Answer:
+    """What an engine does with one entry."""
+    engine = _engine()
+    given, salt = body or (None, None)
+    return _answer(engine, engine.submit(envelope, time, body=given, body_salt=salt))
+
+
+def state_digest(conversation: bytes | None) -> Answer:
+    """The digests of the registry and of a conversation."""
+    engine = _engine()
+    found = None if conversation is None else str(engine.state_digest(Id(conversation)))
+    return {"registry": str(engine.state_digest()), "conversation": found}
+
+
+def head() -> Answer:
+    """The checkpoint of all records so far."""
+    return {"checkpoint": _engine().head()}

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, Final, NoReturn, TypeAlias, cast
 
 from ama2sec.errors import Ama2Error, error
-from ama2sec.limits import SIZE_END
+from ama2sec.limits import MAX_ROOTS, SIZE_END, TIME_END
 
 __all__ = ["answer", "main"]
 
@@ -79,6 +79,53 @@ def _fingerprint(value: Json) -> tuple[bytes, bytes, bytes, int, bytes]:
     if not 0 < size < SIZE_END:
         _refuse("a fingerprint of a size from 1 to 2^48 - 1", str(size))
     return _id(value["realm"]), _id(value["conversation"]), _id(value["branch"]), size, _id(value["fingerprint"])
+
+
+def _purpose(value: Json) -> int:
+    found = _whole(value)
+    if not 1 <= found <= 4:
+        _refuse("a purpose from 1 to 4", str(found))
+    return found
+
+
+def _profile(value: Json) -> int:
+    found = _whole(value)
+    if found > 1:
+        _refuse("a profile: 0 or 1", str(found))
+    return found
+
+
+def _time(value: Json) -> int:
+    found = _whole(value)
+    if found >= TIME_END:
+        _refuse("a time below 2^48", str(found))
+    return found
+
+
+def _salt(value: Json) -> bytes:
+    found = _hex(value)
+    if len(found) != 16:
+        _refuse("32 hex digits", f"{2 * len(found)}")
+    return found
+
+
+def _policy(value: Json) -> dict[str, int | bool]:
+    quorums = ("root", "enrol", "revoke", "define", "erase", "resume")
+    if not isinstance(value, dict) or set(value) != {*quorums, "hold"} or not isinstance(value["hold"], bool):
+        _refuse("a policy: six quorums and hold", type(value).__name__)
+    return {**{name: _whole(value[name]) for name in quorums}, "hold": value["hold"]}
+
+
+def _realm_arguments(arguments: Arguments) -> Arguments:
+    """A genesis as it is given, or what one is made of."""
+    made = ("name", "root_seeds", "salt")
+    given = [name for name in (*made, "policy", "profile") if arguments[name] is not None]
+    if arguments["envelope"] is not None:
+        if given:
+            _refuse("an envelope, or what a genesis is made of", "both")
+    elif any(arguments[name] is None for name in made) or not 1 <= len(arguments["root_seeds"]) <= MAX_ROOTS:
+        _refuse("an envelope, or name, salt and 1 to 16 root_seeds", "neither")
+    return arguments
 
 
 def _claims(value: Json) -> dict[str, Json]:
@@ -171,6 +218,23 @@ _OPS: Final[dict[str, tuple[dict[str, Form], dict[str, Form], Callable[[Argument
     "prove_range": (_LEAVES | {"begin": _whole, "end": _whole}, {"size": _whole}, dict),
     "check_range": ({"fingerprint": _fingerprint, "envelopes": _list_of(_hex), "proof": _hex}, {}, dict),
     "check_ancestry": ({"fingerprint": _fingerprint, "envelope": _hex, "proof": _hex}, {}, dict),
+    "offer": ({"seed": _id, "realm": _id, "purpose": _purpose, "name": _text}, {"next": _id}, dict),
+    "next_key": ({"key": _id}, {}, dict),
+    "realm_new": (
+        {"time": _time, "sequencer_seed": _id},
+        {
+            "envelope": _hex,
+            "name": _text,
+            "root_seeds": _list_of(_id),
+            "policy": _policy,
+            "profile": _profile,
+            "salt": _salt,
+        },
+        _realm_arguments,
+    ),
+    "admit": ({"envelope": _hex, "time": _time}, {"body": _hex, "body_salt": _hex}, _pair_body),
+    "state_digest": ({}, {"conversation": _id}, dict),
+    "head": ({}, {}, dict),
 }
 
 

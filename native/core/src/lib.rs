@@ -6,4 +6,5 @@ pub mod history;
 pub mod identity;
 pub mod limits;
 pub mod message;
+pub mod realm;
 pub mod text;

@@ -46,3 +46,21 @@ pub const LIGHT_WINDOW: usize = 1024;
 pub const MAX_LIGHT_STATE: usize = 64 << 20;
 /// An exhibit (proofs.6).
 pub const MAX_EXHIBIT: usize = 1 << 20;
+/// Roots of a genesis, and the highest quorum (registry.2).
+pub const MAX_ROOTS: usize = 16;
+/// Groups of an enrolment (registry.2).
+pub const MAX_GROUPS: usize = 16;
+/// A reason in a registry entry, in bytes (registry.2).
+pub const MAX_REASON: usize = 256;
+/// Step patterns of a grant (dag.2).
+pub const MAX_STEPS: usize = 32;
+/// How deep a member's grant may be handed on (dag.2).
+pub const MAX_DEPTH_OF_GRANTS: u8 = 8;
+/// Open proposals of one author (registry.2.4).
+pub const MAX_OPEN_PROPOSALS: usize = 64;
+/// A checkpoint's text (record.2.1).
+pub const MAX_CHECKPOINT: usize = 8 * 1024;
+/// Signature lines of a checkpoint (record.2.1).
+pub const MAX_SIGNATURES: usize = 16;
+/// A receipt (record.3).
+pub const MAX_RECEIPT: usize = 16 * 1024;

@@ -224,9 +224,9 @@ fn each_rule_of_the_claims_has_its_code_and_its_twin() {
         |count: usize| -> Value { Value::Object((0..count).map(|i| (format!("k{i:02}"), json!(i))).collect()) };
     let cases = [
         (changed(message(), "/kind", json!(99)), Some(Code::KindUnknown)),
-        (changed(message(), "/kind", json!("fork")), Some(Code::KindNotBuilt)),
+        (changed(message(), "/kind", json!("fork")), Some(Code::ClaimMissing)),
         (changed(message(), "/kind", json!("rollback")), Some(Code::KindNotBuilt)),
-        (changed(message(), "/kind", json!("close")), Some(Code::KindNotBuilt)),
+        (changed(message(), "/kind", json!("close")), Some(Code::ClaimMissing)),
         (changed(message(), "/kind", json!("halt")), Some(Code::TypKind)),
         (changed(message(), "/kind", json!("genesis")), Some(Code::TypKind)),
         (changed(message(), "/realm", json!("00")), Some(Code::ClaimType)),
@@ -338,7 +338,8 @@ fn labels_that_are_missing_forbidden_or_unknown() {
     let payload = claims_from_json(&message(), key(1).public().thumbprint()).unwrap();
     for (tail, expected) in [
         ("18 1a f6", Code::ClaimForbidden),
-        ("18 1b f6", Code::ClaimUnknown),
+        ("18 1b f6", Code::ClaimForbidden),
+        ("18 1c f6", Code::ClaimUnknown),
         ("20 f6", Code::ClaimUnknown),
         ("61 61 f6", Code::ClaimUnknown),
     ] {
@@ -412,7 +413,7 @@ fn each_rule_of_header_and_structure_has_its_code() {
         }),
         Some(Code::TypUnknown)
     );
-    for reserved in ["ama2sec-halt+cose", "ama2sec-registry+cose", "ama2sec-log+cose", "ama2sec-offer+cose"] {
+    for reserved in ["ama2sec-halt+cose", "ama2sec-log+cose", "ama2sec-offer+cose"] {
         assert_eq!(
             header(&|out| {
                 out.map(3).uint(1).int(-19).uint(4).bytes(&kid).uint(16).text(reserved);

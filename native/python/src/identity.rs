@@ -193,6 +193,13 @@ impl SigningKey {
     }
 }
 
+impl SigningKey {
+    /// A second handle on the key, for what keeps it.
+    pub fn copy(&self, py: Python<'_>) -> PyResult<core::SigningKey> {
+        guard(py, || core::SigningKey::from_seed(&self.0.expose_seed()))
+    }
+}
+
 /// Fill with the operating system's randomness.
 pub fn random(py: Python<'_>, into: &mut [u8]) -> PyResult<()> {
     getrandom::fill(into)

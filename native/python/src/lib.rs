@@ -6,6 +6,9 @@ mod identity;
 mod lightclient;
 mod message;
 mod proofs;
+mod realm;
+mod realm_draft;
+mod replay;
 mod rfc6962;
 mod tree;
 
@@ -37,6 +40,15 @@ mod _core {
     use crate::proofs::{
         Ancestor, Extended, Included, RangeIncluded, Unchanged, check_ancestry, check_consistency, check_inclusion,
         check_range, compare_heads, inspect_proof, prove_ancestry, prove_consistency, prove_inclusion, prove_range,
+    };
+    #[pymodule_export]
+    use crate::realm::{RealmAnswer, RealmEngine, parse_record};
+    #[pymodule_export]
+    use crate::realm_draft::{EntryParts, RealmContext, draft_realm, next_key_digest, sign_offer};
+    #[pymodule_export]
+    use crate::replay::{
+        Checkpoint, RealmVerified, Replay, check_checkpoint, check_equivocation, check_fork, check_receipt,
+        checkpoint_origin, fork_evidence,
     };
     #[pymodule_export]
     use crate::rfc6962::{

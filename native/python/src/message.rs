@@ -39,7 +39,7 @@ impl UnverifiedEnvelope {
 
     #[getter]
     fn typ(&self) -> &'static str {
-        core::HEADER_TYP
+        self.inner.typ().as_str()
     }
 
     #[getter]
@@ -96,7 +96,7 @@ fn core_directory(value: &Bound<'_, PyAny>) -> PyResult<Arc<ama2sec_core::identi
     Ok(inner.cast::<CoreDirectory>().map_err(|_| wrong())?.get().snapshot())
 }
 
-fn given_body<'a>(body: Option<&'a [u8]>, salt: Option<&'a [u8]>) -> Result<Option<core::BodyPart<'a>>, Error> {
+pub fn given_body<'a>(body: Option<&'a [u8]>, salt: Option<&'a [u8]>) -> Result<Option<core::BodyPart<'a>>, Error> {
     match (body, salt) {
         (None, None) => Ok(None),
         (Some(body), Some(salt)) => Ok(Some(core::BodyPart { salt, body })),
@@ -104,7 +104,7 @@ fn given_body<'a>(body: Option<&'a [u8]>, salt: Option<&'a [u8]>) -> Result<Opti
     }
 }
 
-fn choose_body<'a>(
+pub fn choose_body<'a>(
     own: Option<core::BodyPart<'a>>,
     given: Option<core::BodyPart<'a>>,
 ) -> Result<Option<core::BodyPart<'a>>, Error> {
@@ -362,7 +362,7 @@ pub fn parts<'a>(
     Ok(core::MessageParts { author: &author.0, recipients: addrs(recipients)?, time, salt, body })
 }
 
-fn addrs(list: &Bound<'_, PyList>) -> PyResult<Vec<core::Addr>> {
+pub fn addrs(list: &Bound<'_, PyList>) -> PyResult<Vec<core::Addr>> {
     list.iter()
         .map(|item| {
             if let Ok(id) = item.cast::<Id>() {
@@ -521,12 +521,12 @@ pub fn make<'py>(
     let (body, salt) = (exact_or_none(body)?, exact_or_none(body_salt)?);
     let (envelope, id) = guard(py, || {
         let public: &EnrolledKey = key.0.public();
-        let payload = match (claims_json, claims) {
-            (None, Some(claims)) => claims.to_vec(),
+        let (payload, typ) = match (claims_json, claims) {
+            (None, Some(claims)) => (claims.to_vec(), core::Typ::Message),
             (Some(view), None) => claims_of_view(view, public, body, salt)?,
             _ => return Err(question("claims or claims_bytes")),
         };
-        let protected = header.map_or_else(|| core::header_bytes(public.thumbprint()), <[u8]>::to_vec);
+        let protected = header.map_or_else(|| core::header_of(public.thumbprint(), typ), <[u8]>::to_vec);
         let signed = core::sig_structure(&protected, &payload);
         let envelope = core::encode_envelope(&protected, &payload, &key.0.sign(&signed));
         Ok((envelope, core::message_id(&signed)))
@@ -543,7 +543,7 @@ fn claims_of_view(
     public: &EnrolledKey,
     body: Option<&[u8]>,
     salt: Option<&[u8]>,
-) -> Result<Vec<u8>, Error> {
+) -> Result<(Vec<u8>, core::Typ), Error> {
     let mut view: serde_json::Value = serde_json::from_str(view).map_err(|_| question("claims as JSON"))?;
     let members = view.as_object_mut().ok_or_else(|| question("claims as a JSON object"))?;
     if let (Some(body), Some(salt)) = (body, salt) {
@@ -557,5 +557,5 @@ fn claims_of_view(
             }
         }
     }
-    core::claims_from_json(&view, public.thumbprint())
+    Ok((core::claims_from_json(&view, public.thumbprint())?, core::typ_of_json(&view)))
 }

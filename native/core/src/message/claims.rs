@@ -1,7 +1,9 @@
 //! The claims as types that cannot be wrong (envelope.5), and their one encoding.
 
+use super::act::{Act, own_label};
+use super::value::LABELS;
 use super::write::Writer;
-use crate::identity::Name;
+use crate::identity::{Name, Purpose};
 
 /// 32 bytes: a message, conversation, branch, realm, agent or grant id, or a fingerprint.
 pub type Id = [u8; 32];
@@ -25,9 +27,9 @@ macro_rules! kinds {
                 match self { $( Kind::$name => $text, )* }
             }
 
-            /// Whether the kind belongs to `ama2sec-message+cose`.
-            pub fn is_message_typ(self) -> bool {
-                match self { $( Kind::$name => kinds!(@ $typ), )* }
+            /// The typ that the kind belongs to (envelope.5.1).
+            pub fn typ(self) -> Typ {
+                match self { $( Kind::$name => Typ::$typ, )* }
             }
 
             pub fn from_text(text: &str) -> Option<Kind> {
@@ -35,33 +37,82 @@ macro_rules! kinds {
             }
         }
     };
-    (@ message) => { true };
-    (@ other) => { false };
 }
 
 kinds! {
-    1 Open "open" message;
-    2 Message "message" message;
-    3 Fork "fork" message;
-    4 Rollback "rollback" message;
-    5 Close "close" message;
-    16 Genesis "genesis" other;
-    17 Enrol "enrol" other;
-    18 Revoke "revoke" other;
-    19 Policy "policy" other;
-    20 Define "define" other;
-    21 Erase "erase" other;
-    22 Term "term" other;
-    32 Halt "halt" other;
-    33 Resume "resume" other;
-    48 LocalHalt "local-halt" other;
-    49 Snapshot "snapshot" other;
-    50 SequencerTerm "sequencer-term" other;
+    1 Open "open" Message;
+    2 Message "message" Message;
+    3 Fork "fork" Message;
+    4 Rollback "rollback" Message;
+    5 Close "close" Message;
+    16 Genesis "genesis" Registry;
+    17 Enrol "enrol" Registry;
+    18 Revoke "revoke" Registry;
+    19 Policy "policy" Registry;
+    20 Define "define" Registry;
+    21 Erase "erase" Registry;
+    22 Term "term" Registry;
+    32 Halt "halt" Halt;
+    33 Resume "resume" Halt;
+    48 LocalHalt "local-halt" Log;
+    49 Snapshot "snapshot" Log;
+    50 SequencerTerm "sequencer-term" Log;
 }
 
 impl Kind {
     pub fn is_built(self) -> bool {
-        matches!(self, Kind::Open | Kind::Message)
+        matches!(self.typ(), Typ::Message | Typ::Registry) && self != Kind::Rollback
+    }
+
+    /// Whether the kind carries a document, and so may be large (envelope.2.1).
+    pub fn has_document(self) -> bool {
+        matches!(self, Kind::Genesis | Kind::Policy | Kind::Define)
+    }
+
+    /// Whether the kind must have the claim with this label; every other label is forbidden (envelope.5.3).
+    pub fn requires(self, label: usize) -> bool {
+        match (self, label) {
+            (Kind::Open, _) => matches!(label, 1..=8 | 10..=14),
+            (Kind::Message, _) => matches!(label, 1..=12),
+            (_, 8 | 12) => self.typ() == Typ::Message,
+            (Kind::Genesis, 9 | 27) => false,
+            (_, 1..=11) => true,
+            (_, 27) => self.typ() == Typ::Registry,
+            _ => own_label(self).is_some_and(|own| own == label as u64),
+        }
+    }
+}
+
+/// What an envelope's protected header says that it is (envelope.4.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typ {
+    Message,
+    Registry,
+    Halt,
+    Log,
+    Offer,
+}
+
+impl Typ {
+    pub const ALL: [Typ; 5] = [Typ::Message, Typ::Registry, Typ::Halt, Typ::Log, Typ::Offer];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Typ::Message => "ama2sec-message+cose",
+            Typ::Registry => "ama2sec-registry+cose",
+            Typ::Halt => "ama2sec-halt+cose",
+            Typ::Log => "ama2sec-log+cose",
+            Typ::Offer => "ama2sec-offer+cose",
+        }
+    }
+
+    /// The purpose of the keys that sign it, of a typ that is built.
+    pub fn signed_by(self) -> Option<Purpose> {
+        match self {
+            Typ::Message => Some(Purpose::Message),
+            Typ::Registry => Some(Purpose::Root),
+            Typ::Halt | Typ::Log | Typ::Offer => None,
+        }
     }
 }
 
@@ -109,7 +160,7 @@ pub struct WorkflowState {
 }
 
 /// An author's own counter in a conversation: epoch in ms, then counter. Ordered epoch first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq {
     pub epoch: u64,
     pub counter: u32,
@@ -130,7 +181,7 @@ pub struct OpenPart {
     pub definition: Option<Name>,
 }
 
-/// What an `open` or a `message` says.
+/// What an entry says. `open` is there in an open, `act` in every kind but open and message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
     pub realm: Id,
@@ -149,6 +200,7 @@ pub struct Claims {
     pub salt: [u8; 16],
     pub body: Option<BodyClaim>,
     pub open: Option<OpenPart>,
+    pub act: Option<Act>,
 }
 
 pub(super) fn write_addr(out: &mut Writer, addr: &Addr) {
@@ -158,14 +210,14 @@ pub(super) fn write_addr(out: &mut Writer, addr: &Addr) {
     };
 }
 
-fn write_optional_id(out: &mut Writer, id: Option<&Id>) {
+pub(crate) fn write_optional_id(out: &mut Writer, id: Option<&Id>) {
     match id {
         Some(id) => out.bytes(id),
         None => out.null(),
     };
 }
 
-fn write_addrs(out: &mut Writer, addrs: &[Addr]) {
+pub(crate) fn write_addrs(out: &mut Writer, addrs: &[Addr]) {
     out.array(addrs.len());
     for addr in addrs {
         write_addr(out, addr);
@@ -176,8 +228,7 @@ impl Claims {
     /// The deterministic bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::with_capacity(448);
-        let pairs = 11 + usize::from(self.seq.is_some()) + if self.open.is_some() { 2 } else { 0 };
-        out.map(pairs);
+        out.map((1..LABELS.len()).filter(|label| self.kind.requires(*label)).count());
         out.uint(1).bytes(&self.realm).uint(2).bytes(&self.conversation).uint(3).uint(self.kind as u64);
         out.uint(4).array(2).bytes(&self.agent);
         write_optional_id(&mut out, self.grant.as_ref());
@@ -192,31 +243,32 @@ impl Claims {
         }
         out.uint(7);
         self.write_workflow(&mut out);
-        out.uint(8);
-        write_addrs(&mut out, &self.recipients);
+        self.write_rest(&mut out);
+        out.0
+    }
+
+    fn write_rest(&self, out: &mut Writer) {
+        if self.kind.requires(8) {
+            out.uint(8);
+            write_addrs(out, &self.recipients);
+        }
         if let Some(seq) = self.seq {
             out.uint(9).array(2).uint(seq.epoch).uint(u64::from(seq.counter));
         }
-        out.uint(10).uint(self.time).uint(11).bytes(&self.salt).uint(12);
-        match &self.body {
-            Some(body) => out.array(3).bytes(&body.commitment).uint(body.size).text(&body.media_type),
-            None => out.null(),
-        };
-        if let Some(open) = &self.open {
-            out.uint(13);
-            match &open.members {
-                Some(members) => write_addrs(&mut out, members),
-                None => {
-                    out.null();
-                }
-            }
-            out.uint(14).array(2).bool(open.required);
-            match &open.definition {
-                Some(name) => out.text(name.as_str()),
+        out.uint(10).uint(self.time).uint(11).bytes(&self.salt);
+        if self.kind.requires(12) {
+            out.uint(12);
+            match &self.body {
+                Some(body) => out.array(3).bytes(&body.commitment).uint(body.size).text(&body.media_type),
                 None => out.null(),
             };
         }
-        out.0
+        if let Some(open) = &self.open {
+            write_open(out, open);
+        }
+        if let Some((act, own)) = self.act.as_ref().zip(own_label(self.kind)) {
+            act.write_claims(out, own);
+        }
     }
 
     fn write_workflow(&self, out: &mut Writer) {
@@ -237,4 +289,19 @@ impl Claims {
         }
         write_optional_id(out, state.approves.as_ref());
     }
+}
+
+fn write_open(out: &mut Writer, open: &OpenPart) {
+    out.uint(13);
+    match &open.members {
+        Some(members) => write_addrs(out, members),
+        None => {
+            out.null();
+        }
+    }
+    out.uint(14).array(2).bool(open.required);
+    match &open.definition {
+        Some(name) => out.text(name.as_str()),
+        None => out.null(),
+    };
 }

@@ -1,14 +1,15 @@
 //! Writing: claims that are right by construction, then a signature (envelope.4, envelope.7).
 
+use super::agree::agree;
 use super::body::{BodyPart, commitment};
-use super::claims::{Addr, BodyClaim, Claims, Context, Id, Kind, OpenPart, Seq, ZERO, write_addr};
-use super::claims_form::{agree, check_media_type};
-use super::envelope::{encode_envelope, header_bytes, sig_structure};
+use super::claims::{Addr, BodyClaim, Claims, Context, Id, Kind, OpenPart, Seq, ZERO};
+use super::claims_form::{check_media_type, check_size, parse_claims};
+use super::envelope::{encode_envelope, header_of, sig_structure};
 use super::hash::message_id;
-use super::write::Writer;
+use super::value::addr_key;
 use crate::errors::{Code, Error, Result};
 use crate::identity::{EnrolledKey, SigningKey};
-use crate::limits::{MAX_BODY, MAX_CLAIMS, MAX_RECIPIENTS, SIZE_END, TIME_END};
+use crate::limits::{MAX_BODY, MAX_RECIPIENTS, SIZE_END, TIME_END};
 
 /// What both kinds of message have. Salts are the caller's randomness.
 pub struct MessageParts<'a> {
@@ -89,17 +90,26 @@ impl Draft {
             salt: parts.salt,
             body,
             open,
+            act: None,
         };
         agree(&claims, parts.author.thumbprint())?;
+        Draft::encoded(parts.author, &claims)
+    }
+
+    /// Any claims of a realm, held against all rules of their form before anything is signed. Raises the codes of envelope.5.
+    pub fn of(author: &EnrolledKey, claims: &Claims) -> Result<Draft> {
+        let draft = Draft::encoded(author, claims)?;
+        parse_claims(&draft.payload, author.thumbprint(), claims.kind.typ())?;
+        Ok(draft)
+    }
+
+    fn encoded(author: &EnrolledKey, claims: &Claims) -> Result<Draft> {
         let payload = claims.encode();
-        if payload.len() > MAX_CLAIMS {
-            let got = format!("{} bytes", payload.len());
-            return Err(Error::new(Code::SizeLimit, format!("claims of at most {MAX_CLAIMS} bytes"), got));
-        }
-        let protected = header_bytes(parts.author.thumbprint());
+        check_size(payload.len(), claims.kind)?;
+        let protected = header_of(author.thumbprint(), claims.kind.typ());
         let signed = sig_structure(&protected, &payload);
         let id = message_id(&signed);
-        Ok(Draft { author: parts.author.clone(), protected, payload, signed, id })
+        Ok(Draft { author: author.clone(), protected, payload, signed, id })
     }
 
     /// The exact bytes to sign.
@@ -130,7 +140,7 @@ impl Draft {
     }
 }
 
-fn body_claim(part: &BodyPart<'_>, media_type: &str) -> Result<BodyClaim> {
+pub(crate) fn body_claim(part: &BodyPart<'_>, media_type: &str) -> Result<BodyClaim> {
     if part.body.len() > MAX_BODY {
         let got = format!("{} bytes", part.body.len());
         return Err(Error::new(Code::BodyLimit, format!("a body of at most {MAX_BODY} bytes"), got));
@@ -148,14 +158,8 @@ fn body_claim(part: &BodyPart<'_>, media_type: &str) -> Result<BodyClaim> {
 }
 
 /// Sorted by encoding; the same address twice is once (envelope.5.5). Raises `TooMany`.
-fn sorted(addrs: Vec<Addr>) -> Result<Vec<Addr>> {
-    let encoded = |addr: &Addr| {
-        let mut out = Writer::default();
-        write_addr(&mut out, addr);
-        out.0
-    };
-    let mut addrs = addrs;
-    addrs.sort_by_cached_key(encoded);
+pub(crate) fn sorted(mut addrs: Vec<Addr>) -> Result<Vec<Addr>> {
+    addrs.sort_by_cached_key(addr_key);
     addrs.dedup();
     if addrs.len() > MAX_RECIPIENTS {
         return Err(Error::new(Code::TooMany, format!("at most {MAX_RECIPIENTS} addresses"), addrs.len().to_string()));

@@ -4,26 +4,27 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::body::{Body, BodyPart};
-use super::claims::{Claims, Id, ZERO};
+use super::claims::{Claims, Id, Typ, ZERO};
 use super::claims_form::parse_claims;
 use super::codec::{Cursor, Head, check_item};
 use super::hash::message_id;
 use super::write::Writer;
 use crate::errors::{Code, Error, Result};
-use crate::identity::{Directory, Enrolled, Purpose, SignatureVerified, SignedBytes};
+use crate::identity::{Directory, Enrolled, SignatureVerified, SignedBytes};
 use crate::limits::MAX_ENVELOPE;
 use crate::text;
 
-/// The typ of agents' messages, the one that is built.
-pub const HEADER_TYP: &str = "ama2sec-message+cose";
-const RESERVED_TYPS: [&str; 4] =
-    ["ama2sec-halt+cose", "ama2sec-registry+cose", "ama2sec-log+cose", "ama2sec-offer+cose"];
 const ALG: i64 = -19;
 
 /// The protected header of a message signed by the key with this thumbprint.
 pub fn header_bytes(kid: &Id) -> Vec<u8> {
-    let mut out = Writer::with_capacity(60);
-    out.map(3).uint(1).int(ALG).uint(4).bytes(kid).uint(16).text(HEADER_TYP);
+    header_of(kid, Typ::Message)
+}
+
+/// The protected header of what the key with this thumbprint signs as `typ`.
+pub fn header_of(kid: &Id, typ: Typ) -> Vec<u8> {
+    let mut out = Writer::with_capacity(64);
+    out.map(3).uint(1).int(ALG).uint(4).bytes(kid).uint(16).text(typ.as_str());
     out.0
 }
 
@@ -53,6 +54,26 @@ pub struct UnverifiedEnvelope {
     claims: Claims,
 }
 
+/// Whose key an envelope names: what a verifier looks up among the keys that it chose (envelope.6.2, admission.1.2).
+pub trait Keys {
+    /// Raises `KeyUnknown`.
+    fn signer(&self, envelope: &UnverifiedEnvelope) -> Result<Arc<Enrolled>>;
+}
+
+impl Keys for Directory {
+    fn signer(&self, envelope: &UnverifiedEnvelope) -> Result<Arc<Enrolled>> {
+        self.by_kid(envelope.kid()).map(Arc::clone)
+    }
+}
+
+/// An envelope whose signature was verified under a key that the verifier chose, and of which nothing else is known. Only
+/// `authenticate` makes one.
+#[derive(Clone, Debug)]
+pub struct AuthenticEnvelope {
+    envelope: UnverifiedEnvelope,
+    sender: Arc<Enrolled>,
+}
+
 /// An envelope whose signature, realm, body and purpose were checked. Only `verify` makes one.
 #[derive(Clone, Debug)]
 pub struct VerifiedEnvelope {
@@ -63,7 +84,11 @@ pub struct VerifiedEnvelope {
     body: Body,
 }
 
-fn fault<T>(code: Code, expected: &'static str, got: impl Into<std::borrow::Cow<'static, str>>) -> Result<T> {
+fn fault<T>(
+    code: Code,
+    expected: impl Into<std::borrow::Cow<'static, str>>,
+    got: impl Into<std::borrow::Cow<'static, str>>,
+) -> Result<T> {
     Err(Error::new(code, expected, got))
 }
 
@@ -78,7 +103,7 @@ impl UnverifiedEnvelope {
             ));
         }
         let parts = outer_parts(data)?;
-        let kid = read_header(parts.protected)?;
+        let (kid, typ) = read_header(parts.protected)?;
         if !parts.unprotected_empty {
             return fault(Code::UnprotectedNotEmpty, "an empty unprotected header", "one with entries");
         }
@@ -86,7 +111,7 @@ impl UnverifiedEnvelope {
         if signature.len() != 64 {
             return fault(Code::SignatureLength, "a signature of 64 bytes", format!("{} bytes", signature.len()));
         }
-        let (claims, signed) = read_payload(parts.protected, parts.payload, &kid)?;
+        let (claims, signed) = read_payload(parts.protected, parts.payload, &kid, typ)?;
         Ok(UnverifiedEnvelope { bytes: data.into(), signature, id: message_id(&signed), signed, kid, claims })
     }
 
@@ -107,13 +132,32 @@ impl UnverifiedEnvelope {
         &self.claims
     }
 
-    /// Step 2 and the question of step 3: whose key, and what it must have signed.
+    /// What the header says that it is: the typ of its kind.
+    pub fn typ(&self) -> Typ {
+        self.claims.kind.typ()
+    }
+
+    /// The question of step 3: what a key must have signed.
     pub(super) fn question<'a>(&'a self, sender: &'a Enrolled) -> SignedBytes<'a> {
         let signature = self.bytes.get(self.signature.clone()).unwrap_or_default();
         SignedBytes { key: &sender.key, message: &self.signed, signature }
     }
 
-    /// The numbered steps of envelope.6, against keys that the verifier chose.
+    /// Steps 2 and 3, against keys that the verifier chose.
+    pub fn authenticate(self, keys: &impl Keys) -> Result<AuthenticEnvelope> {
+        let sender = keys.signer(&self)?;
+        let question = self.question(&sender);
+        let proof =
+            question.key.verify(question.message, question.signature).map_err(|fault| name_key(fault, &sender))?;
+        Ok(self.authenticated(sender, proof))
+    }
+
+    /// Behind a signature that was verified.
+    pub(super) fn authenticated(self, sender: Arc<Enrolled>, _signature: SignatureVerified) -> AuthenticEnvelope {
+        AuthenticEnvelope { envelope: self, sender }
+    }
+
+    /// The numbered steps of envelope.6, against keys that the verifier chose, outside a realm.
     pub fn verify(self, directory: &Directory, body: Option<BodyPart<'_>>) -> Result<VerifiedEnvelope> {
         self.verify_asking(directory, body, false)
     }
@@ -125,46 +169,62 @@ impl UnverifiedEnvelope {
         body: Option<BodyPart<'_>>,
         asked: bool,
     ) -> Result<VerifiedEnvelope> {
-        let sender = Arc::clone(directory.by_kid(&self.kid)?);
-        let question = self.question(&sender);
-        let proof =
-            question.key.verify(question.message, question.signature).map_err(|fault| name_key(fault, &sender))?;
-        self.conclude(sender, proof, body, asked)
+        self.authenticate(directory)?.conclude(&ZERO, body, asked)
+    }
+}
+
+impl AuthenticEnvelope {
+    pub fn id(&self) -> &Id {
+        &self.envelope.id
     }
 
-    /// Steps 4 to 6, behind a signature that was verified.
-    pub(super) fn conclude(
-        self,
-        sender: Arc<Enrolled>,
-        _signature: SignatureVerified,
-        body: Option<BodyPart<'_>>,
-        asked: bool,
-    ) -> Result<VerifiedEnvelope> {
-        if self.claims.realm != ZERO {
-            return fault(
-                Code::RealmOther,
-                "an envelope outside any realm",
-                format!("realm {}", text::hex(&self.claims.realm)),
-            );
+    pub fn kid(&self) -> &Id {
+        &self.envelope.kid
+    }
+
+    pub fn claims(&self) -> &Claims {
+        &self.envelope.claims
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.envelope.bytes
+    }
+
+    /// The enrolment whose key it was verified under.
+    pub fn sender(&self) -> &Arc<Enrolled> {
+        &self.sender
+    }
+
+    /// The numbered steps of envelope.7; `asked`: a body that the claims commit to must be there.
+    pub fn check_body(&self, body: Option<BodyPart<'_>>, asked: bool) -> Result<Body> {
+        Body::check(self.envelope.claims.body.as_ref(), body, asked)
+    }
+
+    /// Steps 4 to 6 of envelope.6, for the realm that the verifier expects.
+    pub fn conclude(self, realm: &Id, body: Option<BodyPart<'_>>, asked: bool) -> Result<VerifiedEnvelope> {
+        let AuthenticEnvelope { envelope, sender } = self;
+        if envelope.claims.realm != *realm {
+            let expected = if *realm == ZERO { "an envelope outside any realm" } else { "an envelope of this realm" };
+            return fault(Code::RealmOther, expected, format!("realm {}", text::hex(&envelope.claims.realm)));
         }
-        let body = Body::check(self.claims.body.as_ref(), body, asked)?;
-        if sender.purpose != Purpose::Message {
+        let body = Body::check(envelope.claims.body.as_ref(), body, asked)?;
+        if Some(sender.purpose) != envelope.typ().signed_by() {
             return fault(
                 Code::PurposeWrong,
-                "a key enrolled for messages",
+                format!("a key that signs {}", envelope.typ().as_str()),
                 format!("one enrolled for {}", sender.purpose.as_str()),
             );
         }
-        Ok(VerifiedEnvelope { bytes: self.bytes, id: self.id, claims: self.claims, sender, body })
+        Ok(VerifiedEnvelope { bytes: envelope.bytes, id: envelope.id, claims: envelope.claims, sender, body })
     }
 }
 
 /// Steps 7 and 9: the claims, and the bytes that are signed over them.
-fn read_payload(protected: &[u8], payload: &[u8], kid: &Id) -> Result<(Claims, Vec<u8>)> {
+fn read_payload(protected: &[u8], payload: &[u8], kid: &Id, typ: Typ) -> Result<(Claims, Vec<u8>)> {
     check_item(payload, false)?;
-    let claims = parse_claims(payload, kid)?;
+    let claims = parse_claims(payload, kid, typ)?;
     // Step 9: one value, one encoding. What differs here is a fault of ours, and nothing is accepted.
-    if claims.encode() != payload || header_bytes(kid) != protected {
+    if claims.encode() != payload || header_of(kid, typ) != protected {
         return fault(Code::Internal, "the bytes that these claims encode to", "other bytes");
     }
     Ok((claims, sig_structure(protected, payload)))
@@ -172,7 +232,7 @@ fn read_payload(protected: &[u8], payload: &[u8], kid: &Id) -> Result<(Claims, V
 
 /// A message without its signature, as an ancestry proof carries it: its claims and its id (proofs.4.2).
 pub(crate) fn read_message(kid: &Id, payload: &[u8]) -> Result<(Claims, Id)> {
-    let (claims, signed) = read_payload(&header_bytes(kid), payload, kid)?;
+    let (claims, signed) = read_payload(&header_bytes(kid), payload, kid, Typ::Message)?;
     Ok((claims, message_id(&signed)))
 }
 
@@ -252,7 +312,7 @@ fn four_parts(cursor: &mut Cursor<'_>) -> Option<FourParts> {
 }
 
 /// Steps 2 to 5. The order is form, alg, typ, kid.
-fn read_header(protected: &[u8]) -> Result<Id> {
+fn read_header(protected: &[u8]) -> Result<(Id, Typ)> {
     const EXPECTED: &str = "a protected header of exactly {1: alg, 4: kid, 16: typ}";
     check_item(protected, false)?;
     let mut cursor = Cursor::new(protected);
@@ -273,12 +333,16 @@ fn read_header(protected: &[u8]) -> Result<Id> {
         Some(Head::Negative(other)) => return fault(Code::AlgUnsupported, "alg -19 (Ed25519)", other.to_string()),
         _ => return fault(Code::AlgUnsupported, "alg -19 (Ed25519)", "another value"),
     }
-    let typ = Cursor::new(typ).text().ok_or_else(form)?;
-    if RESERVED_TYPS.contains(&typ) {
-        return fault(Code::TypNotBuilt, HEADER_TYP, text::shown(typ.as_bytes()));
+    let typ = read_typ(Cursor::new(typ).text().ok_or_else(form)?)?;
+    let kid = Cursor::new(kid).bytes().and_then(|kid| kid.try_into().ok()).ok_or_else(form)?;
+    Ok((kid, typ))
+}
+
+fn read_typ(found: &str) -> Result<Typ> {
+    let expected = "ama2sec-message+cose or ama2sec-registry+cose";
+    match Typ::ALL.into_iter().find(|typ| typ.as_str() == found) {
+        Some(typ) if typ.signed_by().is_some() => Ok(typ),
+        Some(_) => fault(Code::TypNotBuilt, expected, text::shown(found.as_bytes())),
+        None => fault(Code::TypUnknown, expected, text::shown(found.as_bytes())),
     }
-    if typ != HEADER_TYP {
-        return fault(Code::TypUnknown, HEADER_TYP, text::shown(typ.as_bytes()));
-    }
-    Cursor::new(kid).bytes().and_then(|kid| kid.try_into().ok()).ok_or_else(form)
 }

@@ -11,21 +11,31 @@ pub enum Purpose {
     Node = 1,
     Fingerprint = 2,
     Body = 3,
+    NextKey = 4,
+    State = 5,
 }
 
-const CONTEXTS: [&str; 4] =
-    ["ama2sec 2026-11 v1 leaf", "ama2sec 2026-11 v1 node", "ama2sec 2026-11 v1 fingerprint", "ama2sec 2026-11 v1 body"];
+const CONTEXTS: [&str; 6] = [
+    "ama2sec 2026-11 v1 leaf",
+    "ama2sec 2026-11 v1 node",
+    "ama2sec 2026-11 v1 fingerprint",
+    "ama2sec 2026-11 v1 body",
+    "ama2sec 2026-11 v1 next-key",
+    "ama2sec 2026-11 v1 state",
+];
 
 /// The key of a purpose.
 pub fn key(purpose: Purpose) -> &'static [u8; 32] {
-    static KEYS: OnceLock<[[u8; 32]; 4]> = OnceLock::new();
+    static KEYS: OnceLock<[[u8; 32]; 6]> = OnceLock::new();
     let keys = KEYS.get_or_init(|| CONTEXTS.map(|context| blake3::derive_key(context, &[])));
-    let [leaf, node, fingerprint, body] = keys;
+    let [leaf, node, fingerprint, body, next_key, state] = keys;
     match purpose {
         Purpose::Leaf => leaf,
         Purpose::Node => node,
         Purpose::Fingerprint => fingerprint,
         Purpose::Body => body,
+        Purpose::NextKey => next_key,
+        Purpose::State => state,
     }
 }
 

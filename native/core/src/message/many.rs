@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::body::BodyPart;
+use super::claims::ZERO;
 use super::entry::parse_message;
-use super::envelope::{UnverifiedEnvelope, VerifiedEnvelope, name_key};
+use super::envelope::{AuthenticEnvelope, Keys, UnverifiedEnvelope, VerifiedEnvelope, name_key};
 use crate::errors::Result;
 use crate::identity::{Directory, Enrolled, in_parallel, verify_batch};
 
@@ -23,13 +24,33 @@ pub fn verify_many(items: &[Incoming<'_>], directory: &Directory, threads: usize
     in_parallel(items, threads, CHUNK, |chunk| verify_chunk(chunk, directory))
 }
 
+/// An envelope whose key was found, and its body.
 type Read<'a> = (UnverifiedEnvelope, Arc<Enrolled>, Option<BodyPart<'a>>);
 
 fn read<'a>(item: &Incoming<'a>, directory: &Directory) -> Result<Read<'a>> {
     let entry = parse_message(item.data)?;
     let envelope = UnverifiedEnvelope::parse(entry.envelope)?;
-    let sender = Arc::clone(directory.by_kid(envelope.kid())?);
+    let sender = directory.signer(&envelope)?;
     Ok((envelope, sender, entry.body.or(item.body)))
+}
+
+/// The signatures of envelopes whose keys were found, on up to `threads` threads; one verdict an item, in order.
+pub fn authenticate_many(
+    items: &[(UnverifiedEnvelope, Arc<Enrolled>)],
+    threads: usize,
+) -> Vec<Result<AuthenticEnvelope>> {
+    in_parallel(items, threads, CHUNK, |chunk| {
+        let questions: Vec<_> = chunk.iter().map(|(envelope, sender)| envelope.question(sender)).collect();
+        let answers = verify_batch(&questions);
+        chunk
+            .iter()
+            .zip(answers)
+            .map(|((envelope, sender), answer)| {
+                let proof = answer.map_err(|fault| name_key(fault, sender))?;
+                Ok(envelope.clone().authenticated(Arc::clone(sender), proof))
+            })
+            .collect()
+    })
 }
 
 fn verify_chunk(items: &[Incoming<'_>], directory: &Directory) -> Vec<Result<VerifiedEnvelope>> {
@@ -48,7 +69,7 @@ fn verify_chunk(items: &[Incoming<'_>], directory: &Directory) -> Vec<Result<Ver
                 Err(crate::errors::Error::new(crate::errors::Code::Internal, "one answer a question", "fewer"))
             });
             let proof = answer.map_err(|fault| name_key(fault, &sender))?;
-            envelope.conclude(sender, proof, body, false)
+            envelope.authenticated(sender, proof).conclude(&ZERO, body, false)
         })
         .collect()
 }

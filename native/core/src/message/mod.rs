@@ -1,5 +1,8 @@
 //! What is signed: the codec, the claims, the envelope, its body (`audits/spec/envelope.md`).
 
+mod act;
+mod act_form;
+mod agree;
 mod body;
 mod claims;
 mod claims_form;
@@ -9,16 +12,33 @@ mod entry;
 mod envelope;
 mod hash;
 mod many;
+mod offer;
+mod value;
 mod view;
+mod view_act;
 mod write;
 
+pub use act::{
+    Act, EnrolPart, GenesisPart, GrantPart, KeyBytes, Policy, Proposal, RegistryPart, RootPart, StepPattern,
+};
+pub(crate) use act::{write_optional_uint, write_reach};
+pub(crate) use act_form::{read_policy, read_proposal as read_proposal_claim};
 pub use body::{Body, BodyPart, commitment};
-pub use claims::{Addr, BodyClaim, Claims, Context, Id, Kind, Merge, OpenPart, Output, Seq, WorkflowState, ZERO};
+pub use claims::{Addr, BodyClaim, Claims, Context, Id, Kind, Merge, OpenPart, Output, Seq, Typ, WorkflowState, ZERO};
+pub(crate) use claims::{write_addrs, write_optional_id};
 pub use draft::{Draft, MessageParts, OpenParts};
+pub(crate) use draft::{body_claim, sorted};
 pub use entry::{Entry, encode_entry, parse_entry, parse_message};
 pub(crate) use envelope::read_message;
-pub use envelope::{HEADER_TYP, UnverifiedEnvelope, VerifiedEnvelope, encode_envelope, header_bytes, sig_structure};
+pub use envelope::{
+    AuthenticEnvelope, Keys, UnverifiedEnvelope, VerifiedEnvelope, encode_envelope, header_bytes, header_of,
+    sig_structure,
+};
 pub use hash::{Purpose as HashPurpose, fingerprint, keyed, message_id, node};
-pub use many::{Incoming, verify_many};
-pub use view::{claims_from_json, claims_to_json};
+pub use many::{Incoming, authenticate_many, verify_many};
+pub use offer::{Offer, next_key_digest};
+pub(crate) use value::Value;
+pub use view::{claims_from_json, claims_to_json, typ_of_json};
+pub use view_act::{genesis_from_json, grant_from_json, proposal_from_json};
+pub(crate) use view_act::{policy_view, proposal_view};
 pub use write::Writer;

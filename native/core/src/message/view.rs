@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::claims::{Addr, Claims, Id, Kind, Output, WorkflowState};
+use super::claims::{Addr, Claims, Id, Kind, Output, Typ, WorkflowState};
+use super::view_act::{act_view, write_act_claim};
 use super::write::Writer;
 use crate::errors::{Code, Error, Result};
 use crate::text::{hex, unhex};
@@ -15,11 +16,11 @@ fn addr_text(addr: &Addr) -> String {
     }
 }
 
-fn addrs(list: &[Addr]) -> Value {
+pub(super) fn addrs(list: &[Addr]) -> Value {
     list.iter().map(addr_text).collect()
 }
 
-fn optional(id: Option<&Id>) -> Value {
+pub(super) fn optional(id: Option<&Id>) -> Value {
     id.map_or(Value::Null, |id| hex(id).into())
 }
 
@@ -66,21 +67,28 @@ pub fn claims_to_json(claims: &Claims) -> Value {
         json!({"branch": hex(&claims.branch), "parent": optional(claims.parent.as_ref()), "merges": merges}),
     );
     view.insert("workflow_state".into(), claims.workflow.as_ref().map_or(Value::Null, workflow_view));
-    view.insert("recipients".into(), addrs(&claims.recipients));
+    if claims.kind.requires(8) {
+        view.insert("recipients".into(), addrs(&claims.recipients));
+    }
     if let Some(seq) = claims.seq {
         view.insert("seq".into(), json!([seq.epoch, seq.counter]));
     }
     view.insert("time".into(), claims.time.into());
     view.insert("salt".into(), hex(&claims.salt).into());
-    let body = claims.body.as_ref().map_or(
-        Value::Null,
-        |body| json!({"commitment": hex(&body.commitment), "size": body.size, "media_type": body.media_type}),
-    );
-    view.insert("body".into(), body);
+    if claims.kind.requires(12) {
+        let body = claims.body.as_ref().map_or(
+            Value::Null,
+            |body| json!({"commitment": hex(&body.commitment), "size": body.size, "media_type": body.media_type}),
+        );
+        view.insert("body".into(), body);
+    }
     if let Some(open) = &claims.open {
         view.insert("members".into(), open.members.as_ref().map_or(Value::Null, |members| addrs(members)));
         let definition = open.definition.as_ref().map(|name| name.as_str());
         view.insert("workflow".into(), json!({"required": open.required, "definition": definition}));
+    }
+    if let Some(act) = &claims.act {
+        act_view(&mut view, claims.kind, act);
     }
     Value::Object(view)
 }
@@ -95,32 +103,49 @@ pub fn claims_from_json(view: &Value, agent: &Id) -> Result<Vec<u8>> {
     Ok(out.0)
 }
 
-const MEMBERS: [&str; 14] = [
-    "realm",
-    "conversation",
-    "kind",
-    "agent_identity",
-    "context_fingerprint",
-    "execution_path",
-    "workflow_state",
-    "recipients",
-    "seq",
-    "time",
-    "salt",
-    "body",
-    "members",
-    "workflow",
+/// The typ of the kind that a view names; of anything else the typ of messages (conform, `make`).
+pub fn typ_of_json(view: &Value) -> Typ {
+    let kind = view.get("kind").and_then(|kind| match kind.as_u64() {
+        Some(number) => Kind::from_number(number),
+        None => Kind::from_text(kind.as_str()?),
+    });
+    kind.map(Kind::typ).filter(|typ| *typ == Typ::Registry).unwrap_or(Typ::Message)
+}
+
+const MEMBERS: [(u64, &str); 22] = [
+    (1, "realm"),
+    (2, "conversation"),
+    (3, "kind"),
+    (4, "agent_identity"),
+    (5, "context_fingerprint"),
+    (6, "execution_path"),
+    (7, "workflow_state"),
+    (8, "recipients"),
+    (9, "seq"),
+    (10, "time"),
+    (11, "salt"),
+    (12, "body"),
+    (13, "members"),
+    (14, "workflow"),
+    (15, "fork"),
+    (18, "document"),
+    (19, "enrolment"),
+    (20, "revocation"),
+    (22, "erasure"),
+    (23, "term"),
+    (25, "close"),
+    (27, "approves"),
 ];
 
 fn write_view(out: &mut Writer, view: &Value, agent: &Id) -> Option<()> {
     let view = view.as_object()?;
-    if view.keys().any(|key| !MEMBERS.contains(&key.as_str())) {
+    if view.keys().any(|key| MEMBERS.iter().all(|(_, name)| name != key)) {
         return None;
     }
     // A missing agent is filled in; any other missing claim stays missing.
     let present = |name: &str| view.contains_key(name) || name == "agent_identity";
-    out.map(MEMBERS.iter().filter(|name| present(name)).count());
-    for (label, name) in (1u64..).zip(MEMBERS) {
+    out.map(MEMBERS.iter().filter(|(_, name)| present(name)).count());
+    for (label, name) in MEMBERS {
         let filled = Value::Object(Map::new());
         let value = match view.get(name) {
             Some(value) => value,
@@ -195,26 +220,26 @@ fn write_claim(out: &mut Writer, name: &str, value: &Value, agent: &Id) -> Optio
             };
             Some(())
         }
-        _ => None,
+        _ => write_act_claim(out, name, value),
     }
 }
 
 /// An object without other members than these.
-fn only(value: &Value, members: &[&str]) -> Option<()> {
+pub(super) fn only(value: &Value, members: &[&str]) -> Option<()> {
     value.as_object()?.keys().all(|key| members.contains(&key.as_str())).then_some(())
 }
 
-fn write_int(out: &mut Writer, value: &Value) -> Option<()> {
+pub(super) fn write_int(out: &mut Writer, value: &Value) -> Option<()> {
     out.int(value.as_i64()?);
     Some(())
 }
 
-fn write_hex(out: &mut Writer, value: &Value) -> Option<()> {
+pub(super) fn write_hex(out: &mut Writer, value: &Value) -> Option<()> {
     out.bytes(&unhex(value.as_str()?)?);
     Some(())
 }
 
-fn write_hex_or_null(out: &mut Writer, value: &Value) -> Option<()> {
+pub(super) fn write_hex_or_null(out: &mut Writer, value: &Value) -> Option<()> {
     if value.is_null() {
         out.null();
         return Some(());
@@ -222,7 +247,7 @@ fn write_hex_or_null(out: &mut Writer, value: &Value) -> Option<()> {
     write_hex(out, value)
 }
 
-fn write_addrs(out: &mut Writer, value: &Value) -> Option<()> {
+pub(super) fn write_addrs(out: &mut Writer, value: &Value) -> Option<()> {
     if value.is_null() {
         out.null();
         return Some(());

@@ -74,6 +74,7 @@ pub fn claims(author: usize, ids: &[Hash], n: usize, seq: Seq, salt: u64) -> Cla
         salt: short,
         body: None,
         open: None,
+        act: None,
     }
 }
 

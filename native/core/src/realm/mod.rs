@@ -1,0 +1,38 @@
+//! What was allowed: the registry, conversations that fork and merge, the one function that admits, records and heads
+//! (`audits/spec/registry.md`, `dag.md`, `admission.md`, `record.md`).
+
+pub mod admission;
+pub mod branches;
+mod budget;
+pub mod checkpoint;
+pub mod conversation;
+pub mod dag;
+pub mod delta;
+mod digest;
+pub mod draft;
+pub mod engine;
+pub mod evidence;
+pub mod export;
+mod grants;
+pub mod log;
+mod rebuild;
+pub mod receipt;
+pub mod record;
+pub mod registry;
+mod registry_checks;
+pub mod replay;
+pub mod replica;
+pub mod screen;
+mod sequencing;
+pub mod sizes;
+pub mod state;
+pub mod trace;
+pub mod view;
+
+pub use admission::{Stamp, admit};
+pub use budget::Limits;
+pub use delta::{Delta, Verdict};
+pub use rebuild::OwnLeaves;
+pub use record::{Home, Record};
+pub use registry_checks::RULES_VERSION;
+pub use state::{State, conversation_of};

@@ -1,0 +1,349 @@
+//! What the engine does behind its lock: judge, commit, take in (admission.1, record.6).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::admission::{Stamp, admit};
+use super::budget::{Budget, Limits};
+use super::checkpoint::sign_checkpoint;
+use super::delta::{Delta, Verdict};
+use super::engine::{Answer, Engine, Submission};
+use super::evidence::encode_equivocation;
+use super::export::READ;
+use super::log::{Appended, KeptBody, Log, Pair};
+use super::record::Record;
+use super::registry::Registry;
+use super::replica::{Replayed, Replica};
+use super::screen::{check_conversation, check_genesis, check_realm};
+use super::state::State;
+use crate::errors::{Code, Error, Result};
+use crate::history::sha_tree::TreeHead;
+use crate::limits::TIME_END;
+use crate::message::{AuthenticEnvelope, Body, Id, Keys, Seq, UnverifiedEnvelope};
+use crate::text;
+
+/// Conflicts in a row after which an engine gives up (record.6.3).
+const PATIENCE: usize = 64;
+/// Equivocations that are kept.
+const EVIDENCE: usize = 1024;
+
+/// What is behind the lock.
+pub(super) struct Core {
+    pub replica: Replica,
+    positions: HashMap<Id, u64>,
+    /// Who used which number in which conversation.
+    used: HashMap<(Id, Id, Seq), u64>,
+    /// Positions of two entries with one number, until they have been written down as evidence.
+    suspects: Vec<(u64, u64)>,
+    pub evidence: Vec<Vec<u8>>,
+    pub budget: Budget,
+    pub checkpoint: Arc<str>,
+    /// What was committed last: no log may ever tell another story.
+    committed: Option<TreeHead>,
+    /// The fault that stopped the engine: nothing is answered after it.
+    pub stopped: Option<Error>,
+}
+
+/// An entry on its way: read, and perhaps with a verified signature.
+pub(super) enum Incoming {
+    Faulty(Error),
+    Read(UnverifiedEnvelope),
+    Verified(AuthenticEnvelope),
+}
+
+impl<L: Log> Engine<L> {
+    /// Judges, appends and applies a group. What comes back is in the log.
+    pub(super) fn sequence(
+        &self,
+        core: &mut Core,
+        items: Vec<(Submission<'_>, Incoming)>,
+        now: u64,
+    ) -> Result<Vec<Answer>> {
+        if now >= TIME_END {
+            return Err(Error::new(Code::ClockRange, "a time below 2^48 ms", now.to_string()));
+        }
+        for _ in 0..PATIENCE {
+            match self.try_sequence(core, &items, now) {
+                Ok(Some(answers)) => return Ok(answers),
+                // Others were first: judge again on what they have written.
+                Ok(None) => {}
+                Err(fault) => {
+                    core.stopped = Some(fault.clone());
+                    return Err(fault);
+                }
+            }
+        }
+        Err(Error::new(Code::LogConflict, "an append before others", format!("{PATIENCE} conflicts in a row")))
+    }
+
+    fn try_sequence(
+        &self,
+        core: &mut Core,
+        items: &[(Submission<'_>, Incoming)],
+        now: u64,
+    ) -> Result<Option<Vec<Answer>>> {
+        let expected = core.replica.records();
+        let mut pairs: Vec<Pair> = Vec::with_capacity(items.len());
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(items.len());
+        let mut erased: Vec<Id> = Vec::new();
+        for (submission, incoming) in items {
+            let outcome = match self.judge(core, submission, incoming, now) {
+                Ok(Judged::Duplicate(position)) => Outcome::Duplicate(position),
+                Ok(Judged::New(case)) => {
+                    let Case { entry, stamp, verdict, body } = *case;
+                    let record = core.replica.record(stamp, &entry, &verdict)?;
+                    let error = if let Verdict::Rejected(error, _) = &verdict { Some(error.clone()) } else { None };
+                    let kept = if error.is_none() { body } else { None };
+                    pairs.push(Pair { record, envelope: entry.bytes().into(), body: kept });
+                    let delta = verdict.into_delta();
+                    erased.extend(delta.erases());
+                    core.take_in(&record, &entry, delta)?;
+                    Outcome::Sequenced(record, error)
+                }
+                Err(error) if is_ours(&error) => return Err(error),
+                Err(error) => Outcome::Refused(error),
+            };
+            outcomes.push(outcome);
+        }
+        if !pairs.is_empty() && !self.commit(core, expected, &pairs)? {
+            return Ok(None);
+        }
+        self.after_commit(core, &erased)?;
+        Ok(Some(self.answers(core, outcomes)?))
+    }
+
+    /// The steps of admission.1 and 2 for one entry, on the state as it is after those before it.
+    fn judge(&self, core: &mut Core, submission: &Submission<'_>, incoming: &Incoming, now: u64) -> Result<Judged> {
+        let stamp = core.replica.stamp(now);
+        let state = core.replica.state();
+        // 1 to 3
+        let entry = authentic(incoming, &state.keys(stamp.registry_size))?;
+        // 4
+        if let Some(position) = core.positions.get(entry.id()) {
+            return Ok(Judged::Duplicate(*position));
+        }
+        // 5; 6 is for halts
+        check_realm(state, &entry)?;
+        // 7
+        let body = entry.check_body(submission.body, true)?;
+        // 8, 9
+        check_conversation(state, &entry)?;
+        check_genesis(state, &entry)?;
+        let verdict = admit(state, stamp, &entry)?;
+        self.check_own_key(state, &verdict)?;
+        // 10
+        core.budget.take(core.replica.state(), entry.claims(), &verdict, stamp.time)?;
+        let body = match body {
+            Body::Present { salt, body } => Some((salt, Arc::from(body))),
+            _ => None,
+        };
+        Ok(Judged::New(Box::new(Case { entry, stamp, verdict, body })))
+    }
+
+    /// record.6.5: no checkpoint could be signed over an entry that ends this sequencer, or never names it.
+    fn check_own_key(&self, state: &State, verdict: &Verdict) -> Result<()> {
+        let delta = verdict.delta();
+        let own = match state.registry() {
+            Some(registry) => {
+                let own = registry.agents().into_iter().find(|agent| {
+                    agent.live(registry.size()).is_some_and(|held| held.signer.key == *self.key.public())
+                });
+                own.is_some_and(|own| delta.revokes() != Some(&own.id) && delta.rotates() != Some(&own.id))
+            }
+            None => delta.founds(self.key.public()),
+        };
+        if own {
+            return Ok(());
+        }
+        Err(Error::new(Code::CheckpointKey, "an entry after which this sequencer is one of the realm's", "another"))
+    }
+
+    /// Appends what was judged. False: others were first, and what they wrote has been taken in instead.
+    fn commit(&self, core: &mut Core, expected: u64, pairs: &[Pair]) -> Result<bool> {
+        let origin = core.replica.state().registry().map(Registry::origin).unwrap_or_default();
+        let size = core.replica.records();
+        let head = core.replica.tree_head(size)?;
+        let checkpoint = sign_checkpoint(&self.key, &origin, &head)?;
+        match self.log.append(expected, pairs, &checkpoint)? {
+            Appended::Committed => {
+                core.checkpoint = checkpoint.into();
+                core.committed = Some(head);
+                core.budget.settle();
+                Ok(true)
+            }
+            Appended::Conflict(_) => {
+                core.budget.undo();
+                self.rebuild(core)?;
+                Ok(false)
+            }
+            Appended::Unknown => {
+                Err(Error::new(Code::LogUnknown, "a log that says whether it took the entries", "no answer"))
+            }
+        }
+    }
+
+    fn after_commit(&self, core: &mut Core, erased: &[Id]) -> Result<()> {
+        for message in erased {
+            self.log.erase(message)?;
+        }
+        self.find_equivocations(core)
+    }
+
+    /// The state was ahead of the log: what is in it is read again from the beginning, and begins with what was committed.
+    fn rebuild(&self, core: &mut Core) -> Result<()> {
+        let kept = std::mem::replace(core, Core::new(self.limits));
+        (core.budget, core.evidence, core.committed) = (kept.budget, kept.evidence, kept.committed);
+        self.catch_up(core)?;
+        self.check_sequencer(core)
+    }
+
+    /// Takes in what others have appended. It is replayed: a log is not trusted.
+    pub(super) fn catch_up(&self, core: &mut Core) -> Result<()> {
+        loop {
+            let pairs = self.log.read(core.replica.records(), READ)?;
+            if pairs.is_empty() {
+                break;
+            }
+            for pair in pairs {
+                let entry = Replayed { envelope: &pair.envelope, body: pair.body_part(), verified: None };
+                let entry = core.replica.replay(&pair.record, entry)?;
+                core.index(&pair.record, entry.claims().agent, entry.claims().seq);
+            }
+        }
+        self.find_equivocations(core)?;
+        self.check_committed(core)
+    }
+
+    /// The log still begins with what this engine has committed, and its newest checkpoint is over all that it has.
+    fn check_committed(&self, core: &mut Core) -> Result<()> {
+        let records = core.replica.records();
+        if let Some(before) = core.committed {
+            if before.size > records {
+                let expected = format!("at least the {} records that were committed", before.size);
+                return Err(Error::new(Code::CheckpointStale, expected, records.to_string()));
+            }
+            if core.replica.tree_head(before.size)? != before {
+                return Err(Error::new(Code::CheckpointForked, text::hex(&before.root), "another history"));
+            }
+        }
+        if records == 0 {
+            return Ok(());
+        }
+        let written = self.log.checkpoint()?.unwrap_or_default();
+        let now = core.replica.check_checkpoint(written.as_bytes())?;
+        if now.size() != records {
+            let expected = format!("a checkpoint over all {records} records");
+            return Err(Error::new(Code::CheckpointStale, expected, now.size().to_string()));
+        }
+        core.committed = Some(*now.head());
+        core.checkpoint = written.into();
+        Ok(())
+    }
+
+    pub(super) fn check_sequencer(&self, core: &Core) -> Result<()> {
+        let mut sequencers = core.replica.state().registry().into_iter().flat_map(Registry::sequencers);
+        if sequencers.any(|held| held.key == *self.key.public()) {
+            return Ok(());
+        }
+        Err(Error::new(Code::CheckpointKey, "the key of a sequencer of the realm", "another key"))
+    }
+
+    fn answers(&self, core: &Core, outcomes: Vec<Outcome>) -> Result<Vec<Answer>> {
+        outcomes
+            .into_iter()
+            .map(|outcome| match outcome {
+                Outcome::Sequenced(record, error) => {
+                    Ok(Answer::Sequenced { record, error, checkpoint: Arc::clone(&core.checkpoint) })
+                }
+                Outcome::Duplicate(position) => self.pair_at(position).map(|pair| Answer::Duplicate(pair.record)),
+                Outcome::Refused(error) => Ok(Answer::Refused(error)),
+            })
+            .collect()
+    }
+
+    pub(super) fn pair_at(&self, position: u64) -> Result<Pair> {
+        let found = self.log.read(position, 1)?.pop();
+        found.ok_or_else(|| Error::new(Code::Internal, "the pair of a record that was committed", "none"))
+    }
+
+    /// Two signatures of one author under one number: what a `SeqUsed` may mean (record.5).
+    fn find_equivocations(&self, core: &mut Core) -> Result<()> {
+        for (first, second) in std::mem::take(&mut core.suspects) {
+            if core.evidence.len() < EVIDENCE {
+                let (first, second) = (self.pair_at(first)?, self.pair_at(second)?);
+                let first = UnverifiedEnvelope::parse(&first.envelope)?;
+                core.evidence.push(encode_equivocation(&first, &UnverifiedEnvelope::parse(&second.envelope)?));
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Judged {
+    Duplicate(u64),
+    New(Box<Case>),
+}
+
+struct Case {
+    entry: AuthenticEnvelope,
+    stamp: Stamp,
+    verdict: Verdict,
+    body: Option<KeptBody>,
+}
+
+enum Outcome {
+    Sequenced(Record, Option<Error>),
+    Duplicate(u64),
+    Refused(Error),
+}
+
+pub(super) fn read(entry: &Submission<'_>) -> Incoming {
+    UnverifiedEnvelope::parse(entry.envelope).map_or_else(Incoming::Faulty, Incoming::Read)
+}
+
+/// Steps 1 to 3. A signature that was verified counts only under the key that is the right one now.
+fn authentic(incoming: &Incoming, keys: &impl Keys) -> Result<AuthenticEnvelope> {
+    match incoming {
+        Incoming::Faulty(error) => Err(error.clone()),
+        Incoming::Read(envelope) => envelope.clone().authenticate(keys),
+        Incoming::Verified(entry) => Ok(entry.clone()),
+    }
+}
+
+/// A fault of ours, or of the rules that this version has, is no answer to an entry: the engine stops.
+fn is_ours(error: &Error) -> bool {
+    matches!(error.code, Code::Internal | Code::Panic | Code::SelfTestFailed | Code::RulesUnsupported)
+}
+
+impl Core {
+    pub fn new(limits: Limits) -> Core {
+        Core {
+            replica: Replica::default(),
+            positions: HashMap::new(),
+            used: HashMap::new(),
+            suspects: Vec::new(),
+            evidence: Vec::new(),
+            budget: Budget::new(limits),
+            checkpoint: Arc::from(""),
+            committed: None,
+            stopped: None,
+        }
+    }
+
+    fn take_in(&mut self, record: &Record, entry: &AuthenticEnvelope, delta: Delta) -> Result<()> {
+        self.replica.apply(record, entry, delta)?;
+        self.index(record, entry.claims().agent, entry.claims().seq);
+        Ok(())
+    }
+
+    fn index(&mut self, record: &Record, author: Id, seq: Option<Seq>) {
+        self.positions.insert(record.id, record.position);
+        let Some(seq) = seq else { return };
+        match self.used.entry((record.conversation, author, seq)) {
+            std::collections::hash_map::Entry::Occupied(first) => self.suspects.push((*first.get(), record.position)),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(record.position);
+            }
+        }
+    }
+}
