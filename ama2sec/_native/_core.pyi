@@ -11,10 +11,12 @@ __all__ = [
     "Accumulator",
     "Ancestor",
     "Checked",
+    "Checkpoint",
     "Context",
     "ConversationState",
     "CoreDirectory",
     "Draft",
+    "EntryParts",
     "ExecutionPath",
     "Exhibited",
     "Extended",
@@ -27,9 +29,14 @@ __all__ = [
     "NodeFile",
     "PublicKey",
     "RangeIncluded",
+    "RealmAnswer",
+    "RealmContext",
+    "RealmEngine",
     "RealmTree",
+    "RealmVerified",
     "RecordIncluded",
     "RecordRangeIncluded",
+    "Replay",
     "Rfc6962Extended",
     "Rfc6962Included",
     "SignatureVerified",
@@ -44,27 +51,36 @@ __all__ = [
     "branch_fingerprints",
     "check_ancestry",
     "check_cbor",
+    "check_checkpoint",
     "check_consistency",
+    "check_equivocation",
     "check_exhibit",
+    "check_fork",
     "check_inclusion",
     "check_name",
     "check_purpose",
     "check_range",
+    "check_receipt",
     "check_record_consistency",
     "check_record_inclusion",
     "check_record_range",
+    "checkpoint_origin",
     "compare_heads",
     "draft_message",
+    "draft_realm",
     "ed25519_verify",
     "error_catalogue",
+    "fork_evidence",
     "inspect_proof",
     "keyfile_decode",
     "keyfile_encode",
     "make",
     "make_exhibit",
+    "next_key_digest",
     "parse",
     "parse_exhibit",
     "parse_head",
+    "parse_record",
     "prove_ancestry",
     "prove_consistency",
     "prove_inclusion",
@@ -77,6 +93,7 @@ __all__ = [
     "rfc6962_prove_consistency",
     "rfc6962_prove_inclusion",
     "rfc6962_root",
+    "sign_offer",
     "transcript_header",
     "verify",
     "verify_many",
@@ -517,60 +534,6 @@ def check_record_consistency(
 def check_record_range(size: int, root: bytes, records: list[bytes], proof: bytes) -> RecordRangeIncluded: ...
 
 @final
-class Missing:
-    @property
-    def id(self) -> Id: ...
-    @property
-    def index(self) -> int: ...
-    @property
-    def context(self) -> Fingerprint: ...
-    @property
-    def source(self) -> str: ...
-
-@final
-class LightState:
-    @staticmethod
-    def start(directory: CoreDirectory, opening: bytes) -> LightState: ...
-    @staticmethod
-    def join(
-        directory: CoreDirectory, head: Fingerprint, opening: bytes, last: list[bytes], proof: bytes
-    ) -> LightState: ...
-    @staticmethod
-    def parse(data: bytes, directory: CoreDirectory) -> LightState: ...
-    def encode(self) -> bytes: ...
-    @property
-    def head(self) -> Fingerprint: ...
-    @property
-    def oldest(self) -> int: ...
-    def receive(self, directory: CoreDirectory, data: bytes, proof: bytes | None) -> Message: ...
-    def missing_by_sender(self, directory: CoreDirectory, data: bytes, id: Id, proof: bytes) -> Missing: ...
-    def missing_by_peer(self, context: Fingerprint, id: Id, proof: bytes) -> Missing: ...
-    def skip(
-        self, directory: CoreDirectory, head: Fingerprint, extends: bytes, last: list[bytes], proof: bytes
-    ) -> None: ...
-    def check_succeeds(self, stored: LightState) -> None: ...
-    def mark_kept(self) -> None: ...
-
-@final
-class Exhibited:
-    @property
-    def id(self) -> Id: ...
-    @property
-    def index(self) -> int: ...
-    @property
-    def fingerprint(self) -> Fingerprint: ...
-    @property
-    def head(self) -> str: ...
-    @property
-    def envelope(self) -> bytes: ...
-    @property
-    def message(self) -> Message | None: ...
-
-def make_exhibit(fingerprint: Fingerprint, message: bytes, proof: bytes) -> bytes: ...
-def check_exhibit(data: bytes, head: tuple[int, bytes] | None, directory: CoreDirectory | None) -> Exhibited: ...
-def parse_exhibit(data: bytes) -> tuple[Fingerprint, bytes, bytes]: ...
-
-@final
 class RealmAnswer:
     @property
     def verdict(self) -> str: ...
@@ -707,3 +670,55 @@ def check_receipt(receipt: bytes, envelope: bytes, key: PublicKey, origin: str) 
 def fork_evidence(first: bytes, second: bytes) -> bytes: ...
 def check_fork(evidence: bytes, key: PublicKey, origin: str) -> tuple[int, Id, Id]: ...
 def check_equivocation(evidence: bytes, key: PublicKey) -> tuple[Id, Id, tuple[int, int], tuple[Id, Id]]: ...
+class Missing:
+    @property
+    def id(self) -> Id: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def context(self) -> Fingerprint: ...
+    @property
+    def source(self) -> str: ...
+
+@final
+class LightState:
+    @staticmethod
+    def start(directory: CoreDirectory, opening: bytes) -> LightState: ...
+    @staticmethod
+    def join(
+        directory: CoreDirectory, head: Fingerprint, opening: bytes, last: list[bytes], proof: bytes
+    ) -> LightState: ...
+    @staticmethod
+    def parse(data: bytes, directory: CoreDirectory) -> LightState: ...
+    def encode(self) -> bytes: ...
+    @property
+    def head(self) -> Fingerprint: ...
+    @property
+    def oldest(self) -> int: ...
+    def receive(self, directory: CoreDirectory, data: bytes, proof: bytes | None) -> Message: ...
+    def missing_by_sender(self, directory: CoreDirectory, data: bytes, id: Id, proof: bytes) -> Missing: ...
+    def missing_by_peer(self, context: Fingerprint, id: Id, proof: bytes) -> Missing: ...
+    def skip(
+        self, directory: CoreDirectory, head: Fingerprint, extends: bytes, last: list[bytes], proof: bytes
+    ) -> None: ...
+    def check_succeeds(self, stored: LightState) -> None: ...
+    def mark_kept(self) -> None: ...
+
+@final
+class Exhibited:
+    @property
+    def id(self) -> Id: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def fingerprint(self) -> Fingerprint: ...
+    @property
+    def head(self) -> str: ...
+    @property
+    def envelope(self) -> bytes: ...
+    @property
+    def message(self) -> Message | None: ...
+
+def make_exhibit(fingerprint: Fingerprint, message: bytes, proof: bytes) -> bytes: ...
+def check_exhibit(data: bytes, head: tuple[int, bytes] | None, directory: CoreDirectory | None) -> Exhibited: ...
+def parse_exhibit(data: bytes) -> tuple[Fingerprint, bytes, bytes]: ...

@@ -40,12 +40,6 @@ pub const MAX_ITEM: usize = MAX_ENVELOPE + MAX_BODY + 128;
 pub const MAX_PROOF: usize = 256 * 1024;
 /// Hops of an ancestry proof (proofs.4.2).
 pub const MAX_HOPS: u8 = 32;
-/// Sizes whose leaf and fingerprint a light client keeps (proofs.5).
-pub const LIGHT_WINDOW: usize = 1024;
-/// A light client's state file (proofs.5.5).
-pub const MAX_LIGHT_STATE: usize = 64 << 20;
-/// An exhibit (proofs.6).
-pub const MAX_EXHIBIT: usize = 1 << 20;
 /// Roots of a genesis, and the highest quorum (registry.2).
 pub const MAX_ROOTS: usize = 16;
 /// Groups of an enrolment (registry.2).
@@ -64,3 +58,9 @@ pub const MAX_CHECKPOINT: usize = 8 * 1024;
 pub const MAX_SIGNATURES: usize = 16;
 /// A receipt (record.3).
 pub const MAX_RECEIPT: usize = 16 * 1024;
+/// Sizes whose leaf and fingerprint a light client keeps (proofs.5).
+pub const LIGHT_WINDOW: usize = 1024;
+/// A light client's state file (proofs.5.5).
+pub const MAX_LIGHT_STATE: usize = 64 << 20;
+/// An exhibit (proofs.6).
+pub const MAX_EXHIBIT: usize = 1 << 20;

@@ -253,9 +253,11 @@ pub fn check_fork(evidence: &Bound<'_, PyAny>, key: &PublicKey, origin: &str) ->
     Ok((proved.size, Id(first), Id(second)))
 }
 
+type Equivocated = (Id, Id, (u64, u32), (Id, Id));
+
 /// Check the proof of an equivocation, under the key that is known for the author: (agent, conversation, number, the two ids).
 #[pyfunction]
-pub fn check_equivocation(evidence: &Bound<'_, PyAny>, key: &PublicKey) -> PyResult<(Id, Id, (u64, u32), (Id, Id))> {
+pub fn check_equivocation(evidence: &Bound<'_, PyAny>, key: &PublicKey) -> PyResult<Equivocated> {
     let bytes = exact(evidence)?;
     let proved = guard_detached(evidence.py(), || core_equivocation(bytes, &key.0))?;
     let [first, second] = proved.ids;
