@@ -17,6 +17,7 @@ from ama2sec._native import Draft, Fingerprint, Id, Message, Signed
 from ama2sec.errors import Ama2Error, error
 from ama2sec.identity import Directory, Identity
 from ama2sec.identity.identity import addresses, clock_ms
+from ama2sec.identity.secrecy import forgetful
 from ama2sec.limits import TIME_END
 from ama2sec.message import verify
 
@@ -94,7 +95,8 @@ class Conversation:
         Raises ``NotBytes`` and what ``verify_conversation`` raises, and nothing is written then.
         """
         if type(data) is not bytes:
-            raise error("NotBytes", "a transcript as bytes, exactly", type(data).__name__)
+            # A path or a stream would be verified, and then something else written.
+            raise error("NotBytes", "bytes, exactly", type(data).__name__)
         return cls._begin(path, identity, directory, data)
 
     @classmethod
@@ -109,6 +111,7 @@ class Conversation:
         return cls.load(path, identity, directory)
 
     @classmethod
+    @forgetful
     def load(cls, path: str | os.PathLike[str], identity: Identity, directory: Directory) -> Conversation:
         """Open an existing file: verify all of it, take the lock, and be ready to send and receive.
 
@@ -299,7 +302,11 @@ class Conversation:
         raise error("ArgumentType", "Conversation.load, in one process at a time", "an attempt to copy a writer")
 
     def __repr__(self) -> str:
-        return f"<Conversation {self.id.short} at {self.size} entries>"
+        try:
+            return f"<Conversation {self.id.short} at {self.size} entries>"
+        except (Ama2Error, AttributeError):
+            # While it is opened; a traceback must be able to show it.
+            return "<Conversation, not open>"
 
 
 def _resolved(listed: Sequence[str | Id], directory: Directory) -> list[str | Id]:
