@@ -64,7 +64,7 @@ fn a_mutation_is_repeated_by_its_seed_and_another_seed_makes_another() {
 
 /// The codes that mutations of a corpus get.
 fn reached(target: &str, mutate: fn(&[u8], u32) -> Option<Vec<u8>>, judge: fn(&[u8]) -> Option<Code>) -> BTreeSet<u16> {
-    let made = corpus(target).into_iter().flat_map(|sample| (0..40).filter_map(move |seed| mutate(&sample, seed)));
+    let made = corpus(target).into_iter().flat_map(|sample| (0..100).filter_map(move |seed| mutate(&sample, seed)));
     made.map(|made| judge(&made).map_or(0, Code::number)).collect()
 }
 
