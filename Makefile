@@ -80,6 +80,7 @@ lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv"; exit 1; }
 	cd requirements && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header runtime.in -o runtime.txt $(LOCK)
 	cd requirements && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header dev.in -c runtime.txt -o dev.txt $(LOCK)
+	cd requirements && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header cwt.in -o cwt.txt $(LOCK)
 
 include fuzz/fuzz.mk
 

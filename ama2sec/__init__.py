@@ -15,11 +15,34 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ama2sec._native import Accumulator as Accumulator
     from ama2sec._native import Fingerprint as Fingerprint
+    from ama2sec._native import NodeFile as NodeFile
     from ama2sec.errors import Ama2Error as Ama2Error
     from ama2sec.errors import HistoryError as HistoryError
+    from ama2sec.history import Ancestor as Ancestor
     from ama2sec.history import Conversation as Conversation
     from ama2sec.history import ConversationReport as ConversationReport
+    from ama2sec.history import Exhibited as Exhibited
+    from ama2sec.history import Extended as Extended
+    from ama2sec.history import Hop as Hop
+    from ama2sec.history import Included as Included
+    from ama2sec.history import LightClient as LightClient
+    from ama2sec.history import Missing as Missing
+    from ama2sec.history import RangeIncluded as RangeIncluded
+    from ama2sec.history import Unchanged as Unchanged
+    from ama2sec.history import check_ancestry as check_ancestry
+    from ama2sec.history import check_consistency as check_consistency
+    from ama2sec.history import check_exhibit as check_exhibit
+    from ama2sec.history import check_inclusion as check_inclusion
+    from ama2sec.history import check_range as check_range
+    from ama2sec.history import compare_heads as compare_heads
+    from ama2sec.history import inspect_proof as inspect_proof
+    from ama2sec.history import make_exhibit as make_exhibit
+    from ama2sec.history import prove_ancestry as prove_ancestry
+    from ama2sec.history import prove_consistency as prove_consistency
+    from ama2sec.history import prove_inclusion as prove_inclusion
+    from ama2sec.history import prove_range as prove_range
     from ama2sec.history import verify_conversation as verify_conversation
     from ama2sec.identity import Directory as Directory
     from ama2sec.identity import DirectoryEntry as DirectoryEntry
@@ -36,20 +59,43 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Accumulator": "_native",
     "Ama2Error": "errors",
+    "Ancestor": "history",
     "Conversation": "history",
     "ConversationReport": "history",
     "Directory": "identity",
     "DirectoryEntry": "identity",
+    "Exhibited": "history",
+    "Extended": "history",
     "Fingerprint": "_native",
     "HistoryError": "errors",
+    "Hop": "history",
     "Id": "identity",
     "Identity": "identity",
+    "Included": "history",
+    "LightClient": "history",
     "Message": "message",
+    "Missing": "history",
+    "NodeFile": "_native",
     "PublicKey": "identity",
+    "RangeIncluded": "history",
     "Signed": "message",
+    "Unchanged": "history",
     "UnverifiedEnvelope": "message",
+    "check_ancestry": "history",
+    "check_consistency": "history",
+    "check_exhibit": "history",
+    "check_inclusion": "history",
+    "check_range": "history",
+    "compare_heads": "history",
+    "inspect_proof": "history",
+    "make_exhibit": "history",
     "parse": "message",
+    "prove_ancestry": "history",
+    "prove_consistency": "history",
+    "prove_inclusion": "history",
+    "prove_range": "history",
     "verify": "message",
     "verify_conversation": "history",
     "verify_many": "message",

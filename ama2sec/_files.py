@@ -7,32 +7,42 @@ So a crash, a full disk or an interrupt leaves the old file or the new one, neve
 from __future__ import annotations
 
 import contextlib
-import errno
+import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ama2sec.errors import Ama2Error, error
 
-__all__ = ["append_durable", "read_bounded", "reading", "sync_folder", "write_whole"]
+__all__ = [
+    "append_durable",
+    "private",
+    "read_bounded",
+    "reading",
+    "sync_folder",
+    "take_lock",
+    "write_whole",
+    "writing_whole",
+]
 
 _CHUNK = 1 << 20
 
 
-def _why(fault: OSError) -> str:
-    return fault.strerror or type(fault).__name__
+def _why(fault: OSError | ValueError) -> str:
+    """What the operating system says, or that the name can be no file's (a null character, a lone surrogate)."""
+    return (fault.strerror or type(fault).__name__) if isinstance(fault, OSError) else "a name that no file can have"
 
 
-def unreadable(path: str | os.PathLike[str], fault: OSError) -> Ama2Error:
+def unreadable(path: str | os.PathLike[str], fault: OSError | ValueError) -> Ama2Error:
     """The ``FileUnreadable`` error for ``path``."""
     return error("FileUnreadable", f"to read {os.fspath(path)!r}", _why(fault))
 
 
-def unwritable(path: str | os.PathLike[str], fault: OSError) -> Ama2Error:
+def unwritable(path: str | os.PathLike[str], fault: OSError | ValueError) -> Ama2Error:
     """The ``WriteFailed`` (or, for a closed pipe, ``PipeClosed``) error for ``path``."""
-    code = "PipeClosed" if fault.errno == errno.EPIPE else "WriteFailed"
+    code = "PipeClosed" if isinstance(fault, BrokenPipeError) else "WriteFailed"
     return error(code, f"to write {os.fspath(path)!r}", _why(fault))
 
 
@@ -42,7 +52,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[int]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (OSError, ValueError) as fault:
-        raise unreadable(path, fault if isinstance(fault, OSError) else OSError(0, str(fault))) from None
+        raise unreadable(path, fault) from None
     try:
         yield descriptor
     except OSError as fault:
@@ -70,21 +80,38 @@ def sync_folder(path: str | os.PathLike[str]) -> None:
         os.close(folder)
 
 
+def exists(path: str | os.PathLike[str]) -> Ama2Error:
+    """The ``FileExists`` error for ``path``."""
+    return error("FileExists", f"no file at {os.fspath(path)!r}", "one that would be overwritten")
+
+
 def write_whole(path: str | os.PathLike[str], data: bytes, *, replace: bool, mode: int = 0o644) -> None:
     """Write ``data`` to ``path``, whole or not at all.
 
     With ``replace=False`` an existing file is never touched (``FileExists``), also not when two callers race.
     ``mode`` is the permission of the new file. Raises ``WriteFailed`` on any fault of the disk.
     """
-    target = Path(path)
+    with writing_whole(path, replace=replace, mode=mode) as write:
+        write(data)
+
+
+@contextlib.contextmanager
+def writing_whole(
+    path: str | os.PathLike[str], *, replace: bool, mode: int = 0o644
+) -> Iterator[Callable[[bytes], object]]:
+    """A function that writes a file in pieces; ``path`` is there when the block ends well, and else is as it was.
+
+    Raises as ``write_whole``; what the block itself raises goes through.
+    """
+    target = _writable_name(path)
     if not replace and os.path.lexists(target):
-        raise error("FileExists", f"no file at {os.fspath(path)!r}", "one that would be overwritten")
+        raise exists(path)
     temporary: str | None = None
     try:
         descriptor, temporary = tempfile.mkstemp(prefix=".ama2sec-", dir=target.parent)
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
-            file.write(data)
+            yield file.write
             file.flush()
             os.fsync(file.fileno())
         if replace:
@@ -94,13 +121,22 @@ def write_whole(path: str | os.PathLike[str], data: bytes, *, replace: bool, mod
             os.link(temporary, target)
         sync_folder(target)
     except FileExistsError:
-        raise error("FileExists", f"no file at {os.fspath(path)!r}", "one that would be overwritten") from None
+        raise exists(path) from None
     except OSError as fault:
         raise unwritable(path, fault) from None
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def _writable_name(path: str | os.PathLike[str]) -> Path:
+    try:
+        if b"\0" in os.fsencode(path):
+            raise ValueError
+    except ValueError as fault:
+        raise unwritable(path, fault) from None
+    return Path(path)
 
 
 def append_durable(descriptor: int, data: bytes, path: str | os.PathLike[str], *, sync: bool = True) -> None:
@@ -123,13 +159,14 @@ def append_durable(descriptor: int, data: bytes, path: str | os.PathLike[str], *
         raise
 
 
-def private_regular(descriptor: int, path: str | os.PathLike[str]) -> None:
-    """Refuse a key file that is no regular file, belongs to another user, or is open to others (identity.4.4).
+def private(descriptor: int, path: str | os.PathLike[str], *, pipes: bool = False) -> None:
+    """Refuse a file with a secret that is no regular file, belongs to another user, or is open to others (identity.4.4).
 
-    Judged on the open descriptor, so that the file cannot be exchanged between the check and the read.
+    Judged on the open descriptor, so that the file cannot be exchanged between the check and the read; a symbolic link is
+    judged by what it leads to. With ``pipes=True`` a pipe will do.
     """
     found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
+    if not (stat.S_ISREG(found.st_mode) or (pipes and stat.S_ISFIFO(found.st_mode))):
         raise error("KeyFilePermissions", "a regular file", "something else")
     if found.st_uid not in (os.geteuid(), 0):
         raise error("KeyFilePermissions", "a file of the reader's own or root's", f"one of user {found.st_uid}")
@@ -139,3 +176,21 @@ def private_regular(descriptor: int, path: str | os.PathLike[str]) -> None:
             f"no permission for group or others (chmod 600 {os.fspath(path)})",
             f"mode {stat.S_IMODE(found.st_mode):04o}",
         )
+
+
+def take_lock(path: Path, expected: str) -> int:
+    """The descriptor of ``<path>.lock`` with an exclusive lock on it, held until it is closed; ``AgentInUse`` if another has it.
+
+    flock, not a POSIX lock: it holds between two handles of one process. ``expected`` is the error's text.
+    """
+    name = path.with_name(path.name + ".lock")
+    try:
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except (OSError, ValueError) as fault:
+        raise unwritable(name, fault) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise error("AgentInUse", expected, "another writer has it") from None
+    return lock

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, Final, NoReturn, TypeAlias, cast
 
 from ama2sec.errors import Ama2Error, error
+from ama2sec.limits import SIZE_END
 
 __all__ = ["answer", "main"]
 
@@ -62,6 +63,22 @@ def _text(value: Json) -> str:
     if not isinstance(value, str):
         _refuse("a text", type(value).__name__)
     return value
+
+
+def _whole(value: Json) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 63:
+        _refuse("an integer from 0 to 2^63 - 1", type(value).__name__)
+    return value
+
+
+def _fingerprint(value: Json) -> tuple[bytes, bytes, bytes, int, bytes]:
+    names = ("realm", "conversation", "branch", "size", "fingerprint")
+    if not isinstance(value, dict) or set(value) != set(names):
+        _refuse(f"an object of {', '.join(names)}", type(value).__name__)
+    size = _whole(value["size"])
+    if not 0 < size < SIZE_END:
+        _refuse("a fingerprint of a size from 1 to 2^48 - 1", str(size))
+    return _id(value["realm"]), _id(value["conversation"]), _id(value["branch"]), size, _id(value["fingerprint"])
 
 
 def _claims(value: Json) -> dict[str, Json]:
@@ -116,24 +133,44 @@ def _verify_arguments(arguments: Arguments) -> Arguments:
     return _as_data("envelope")(_pair_body(arguments))
 
 
+# What every prover is given: a branch and its leaves.
+_LEAVES: Final[dict[str, Form]] = {"realm": _id, "conversation": _id, "branch": _id, "ids": _list_of(_id)}
+
 # For each operation: arguments that must be there, arguments that may be left out, and what turns them into a call's.
 _OPS: Final[dict[str, tuple[dict[str, Form], dict[str, Form], Callable[[Arguments], Arguments]]]] = {
     "ed25519_verify": ({"key": _hex, "msg": _hex, "sig": _hex}, {}, dict),
     "cbor": ({"bytes": _hex}, {}, _as_data("bytes")),
     "make": (
         {"seed": _id},
-        {"claims": _claims, "claims_bytes": _hex, "header_bytes": _hex, "body": _hex, "body_salt": _hex},
+        {"claims": _claims, "claims_bytes": _hex, "header_bytes": _hex, "body": _hex, "body_salt": _id},
         _make_arguments,
     ),
     "parse": ({"envelope": _hex}, {}, _as_data("envelope")),
     "verify": ({"envelope": _hex, "directory": _directory}, {"body": _hex, "body_salt": _hex}, _verify_arguments),
     "transcript": ({"bytes": _hex, "directory": _directory}, {"head": _text}, _as_data("bytes")),
-    "fingerprint": ({"realm": _id, "conversation": _id, "branch": _id, "ids": _list_of(_id)}, {}, dict),
+    "fingerprint": (_LEAVES, {}, dict),
     "rfc6962_root": (
         {},
         {"leaves": _list_of(_hex), "leaf_hashes": _list_of(_id)},
         _exactly_one("leaves", "leaf_hashes"),
     ),
+    "rfc6962_check_inclusion": (
+        {"leaf_hash": _hex, "index": _whole, "size": _whole, "proof": _list_of(_hex), "root": _hex},
+        {},
+        dict,
+    ),
+    "rfc6962_check_consistency": (
+        {"old_size": _whole, "new_size": _whole, "proof": _list_of(_hex), "old_root": _hex, "new_root": _hex},
+        {},
+        dict,
+    ),
+    "prove_inclusion": (_LEAVES | {"index": _whole}, {"size": _whole}, dict),
+    "check_inclusion": ({"fingerprint": _fingerprint, "envelope": _hex, "proof": _hex}, {}, dict),
+    "prove_consistency": (_LEAVES | {"old_size": _whole}, {"new_size": _whole}, dict),
+    "check_consistency": ({"old": _fingerprint, "new": _fingerprint, "proof": _hex}, {}, dict),
+    "prove_range": (_LEAVES | {"begin": _whole, "end": _whole}, {"size": _whole}, dict),
+    "check_range": ({"fingerprint": _fingerprint, "envelopes": _list_of(_hex), "proof": _hex}, {}, dict),
+    "check_ancestry": ({"fingerprint": _fingerprint, "envelope": _hex, "proof": _hex}, {}, dict),
 }
 
 

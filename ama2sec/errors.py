@@ -94,7 +94,8 @@ class Ama2Error(Exception):
         super().__init__(f"{code}: expected {expected}, got {got}{place} [spec {entry.clause}]")
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (error, (self.code, self.expected, self.got, self.offset))
+        found = {"report": self.report, "position": self.position, "sound": self.sound}
+        return (error, (self.code, self.expected, self.got, self.offset), found)
 
 
 class PeerError(Ama2Error):
@@ -285,8 +286,10 @@ _ROWS: Final[tuple[tuple[int, str, str, str, bool, str], ...]] = (
         "A transcript item type that this version does not read yet.",
     ),
     (154, "ItemForm", "malformed", "fingerprint.5.3", True, "A transcript item does not have the form of its type."),
-    (160, "ProofForm", "malformed", "proofs.1", False, "A proof does not have the one form that its claim determines."),
+    (160, "ProofForm", "malformed", "proofs.1", True, "A proof does not have the one form that its claim determines."),
     (161, "HeadForm", "malformed", "fingerprint.3.4", True, "A head's text form is wrong."),
+    (162, "ProofVersion", "malformed", "proofs.1", True, "A proof of a version that this software does not read."),
+    (163, "ExhibitForm", "malformed", "proofs.6", True, "Not an exhibit file, or a damaged one."),
     (201, "KeyUnknown", "key", "envelope.6.2", True, "No enrolled key has this thumbprint."),
     (202, "KeyLength", "weak", "identity.1.1", True, "A public key is not 32 bytes long."),
     (
@@ -440,11 +443,19 @@ _ROWS: Final[tuple[tuple[int, str, str, str, bool, str], ...]] = (
     (383, "HeadStale", "stale", "fingerprint.6.12", True, "The history is shorter than a head that was retained."),
     (384, "HeadForked", "history", "fingerprint.6.12", True, "The history differs from a head that was retained."),
     (385, "MergeNotBuilt", "history", "fingerprint.6.11", True, "Merged heads are not judged by this version."),
-    (390, "ProofIndex", "proof", "proofs.2", False, "The index lies outside the tree."),
-    (391, "ProofRoot", "proof", "proofs.2", False, "The proof leads to another root."),
-    (392, "ConsistencyRoot", "proof", "proofs.3", False, "The old root is not a prefix of the new tree."),
-    (393, "NeedsProof", "proof", "proofs.5", False, "The light client must be given a proof for this."),
-    (394, "AncestryRoot", "proof", "proofs.4", False, "The ancestry proof does not lead to the trusted head."),
+    (390, "ProofIndex", "proof", "proofs.1", True, "Index and sizes of a proof do not fit each other."),
+    (391, "ProofRoot", "proof", "proofs.2", True, "The proof leads to another root."),
+    (392, "ConsistencyRoot", "proof", "proofs.3", True, "The old root is not a prefix of the new tree."),
+    (393, "NeedsProof", "proof", "proofs.5", True, "A proof must be given for this."),
+    (
+        394,
+        "AncestryRoot",
+        "proof",
+        "proofs.4",
+        True,
+        "The ancestry proof does not lead from the trusted head to the message.",
+    ),
+    (395, "ProofClaim", "proof", "proofs.1", True, "The proof is of another claim than the one that was asked."),
     (401, "NotBytes", "usage", "identity.2.4", True, "Only immutable bytes are accepted."),
     (402, "ArgumentType", "usage", "errors.2", True, "An argument has the wrong type."),
     (403, "ArgumentRange", "usage", "errors.2", True, "An argument is out of its range."),
@@ -476,6 +487,7 @@ _ROWS: Final[tuple[tuple[int, str, str, str, bool, str], ...]] = (
     (428, "WriteFailed", "file", "errors.2", True, "A file could not be written; the old one is as it was."),
     (429, "DirectoryForm", "file", "identity.3.4", True, "Not a directory file, or a damaged one."),
     (430, "PipeClosed", "file", "errors.2", True, "The reader of the output has gone away."),
+    (431, "StateForm", "file", "proofs.5", True, "Not a light client's state file, or a damaged one."),
     (901, "Internal", "internal", "errors.3", True, "A fault of this software; please report it."),
     (902, "Panic", "internal", "errors.3", True, "The core stopped on a fault of its own; nothing was accepted."),
     (903, "SelfTestFailed", "internal", "identity.1.6", True, "The signature library accepts what rule S forbids."),

@@ -2,70 +2,103 @@
 
 from __future__ import annotations
 
-import json
 import os
+import signal
 import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import NoReturn
 
 from ama2sec.errors import Ama2Error, error
 
-__all__ = ["main"]
+__all__ = ["Stopped", "guarded", "main"]
 
-INTERRUPTED = 130
+
+class Stopped(BaseException):
+    """A signal ends the process after it has cleaned up: what is half-written is taken away first.
+
+    Not ``KeyboardInterrupt``, which the library of the command line answers by itself, without a word.
+    """
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def main() -> NoReturn:
     """Run the command line and leave the process with the status that docs/cli.md lists. Never shows a traceback."""
+    _prepare()
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line; returns the exit status."""
-    as_json = "--json" in arguments
-    try:
+    """Run one command line; returns the exit status (errors.1)."""
+
+    def command() -> int:
         from ama2sec.cli.app import invoke
 
-        status = invoke(arguments)
-        sys.stdout.flush()
+        return invoke(arguments)
+
+    return guarded(command, as_json="--json" in arguments)
+
+
+def guarded(command: Callable[[], int], *, as_json: bool = False) -> int:
+    """Run ``command`` and return its exit status; what it raises is reported, and becomes the status that docs/cli.md lists."""
+    try:
+        status = command()
+        _flush()
     except Ama2Error as fault:
-        status = _report(fault, as_json)
+        return _report(fault, as_json, fault.exit_code)
+    except (Stopped, KeyboardInterrupt) as stop:
+        number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+        told = "an interrupt; what was finished before it stays, and nothing is half-written"
+        return _report(error("Cancelled", "to finish", told), as_json, 128 + number)
     except BrokenPipeError:
-        # Whoever read the output has gone. Point it at nothing, so that the interpreter's last flush says nothing either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = error("PipeClosed", "a reader of the output", "none").exit_code
-    except KeyboardInterrupt:
-        print("interrupted; nothing was half-written", file=sys.stderr)
-        status = INTERRUPTED
+        return _report(error("PipeClosed", "a reader of the output", "none"), as_json, 21)
     except Exception as fault:  # noqa: BLE001  a fault of ours must not show a traceback, which may hold secrets
-        status = _report(
-            error("Internal", "the command to finish", f"a {type(fault).__name__}; please report it"), as_json
-        )
+        ours = error("Internal", "the command to finish", f"{type(fault).__name__}; please report it")
+        return _report(ours, as_json, ours.exit_code)
     return status
 
 
-def _report(fault: Ama2Error, as_json: bool) -> int:
-    from ama2sec.cli.show import plain
+def _flush() -> None:
+    from ama2sec.cli.show import flush
 
-    if as_json:
-        print(json.dumps(fault_view(fault)))
-    else:
-        print(plain(str(fault)), file=sys.stderr)
-    return fault.exit_code
+    flush()
 
 
-def fault_view(fault: Ama2Error) -> dict[str, object]:
-    """An error as the JSON that ``--json`` prints."""
-    view: dict[str, object] = {
-        "ok": False,
-        "code": fault.code,
-        "number": fault.number,
-        "blame": fault.blame,
-        "clause": fault.clause,
-        "expected": fault.expected,
-        "got": fault.got,
-    }
-    if fault.offset is not None:
-        view["offset"] = fault.offset
-    if fault.report is not None:
-        view["report"] = fault.report
-    return view
+def _report(fault: Ama2Error, as_json: bool, status: int) -> int:
+    from ama2sec.cli.show import emit, fault_view, silence, tell
+
+    if fault.code in ("PipeClosed", "WriteFailed"):
+        # What is left in the buffer of standard output cannot go anywhere; the last flush must not say so again.
+        silence()
+    if not as_json:
+        tell(str(fault), style="red")
+        return status
+    try:
+        emit(fault_view(fault))
+    except Ama2Error:
+        silence()
+        tell(str(fault))
+    return status
+
+
+def _prepare() -> None:
+    """Make the process safe to work in: no file of ours on a standard descriptor, no text that cannot be printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Closed by the caller: the next file to be opened, a key perhaps, would get this number.
+            os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, _: FrameType | None) -> NoReturn:
+    raise Stopped(number)

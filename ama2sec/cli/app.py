@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 import typer.exceptions
 
-from ama2sec.cli import catalogue, inspecting, keys, signing, verifying
+import ama2sec
+from ama2sec.cli import Stopped, catalogue, directories, inspecting, keys, signing, trees, verifying
+from ama2sec.cli.show import line, tell
 
 __all__ = ["app", "invoke"]
 
+USAGE = 2
+_STATUS = (
+    "Exit status: 0 valid or done, 10 bad signature, 11 malformed, 12 unknown key, 13 wrong use, 14 the history does not fit, "
+    "15 stale (shorter than a retained head), 16 the body does not fit, 20 a wrong argument, 21 a file or a passphrase, "
+    "70 a fault of this software, 2 a wrong command line."
+)
+
 app = typer.Typer(
     name="ama2sec",
-    help="Signed messages that know their history. Every command has --help; exit statuses are listed in docs/cli.md.",
+    help="Signed messages that know their history.",
+    epilog=_STATUS,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("keygen")(keys.keygen)
-app.command("id")(keys.show_id)
-app.add_typer(keys.directory_app, name="directory")
-app.command("sign")(signing.sign)
-app.command("verify")(verifying.verify)
-app.command("inspect")(inspecting.inspect)
-app.command("errors")(catalogue.errors)
+app.command("keygen", short_help="Make a key pair, or import one.")(keys.keygen)
+app.command("id", short_help="Show who a key is, or export it.")(keys.show_id)
+app.add_typer(directories.directory_app, name="directory", short_help="The keys that you accept.")
+app.command("sign", short_help="Sign a message, or a stream of them.")(signing.sign)
+app.command("verify", epilog=_STATUS, short_help="Verify a message, a stream or a whole conversation.")(
+    verifying.verify
+)
+app.command("inspect", short_help="Show an envelope, a proof or an exhibit, field by field.")(inspecting.inspect)
+app.add_typer(trees.tree_app, name="tree", short_help="Heads, proofs and exhibits of a conversation.")
+app.command("errors", short_help="List the error codes.")(catalogue.errors)
 
-USAGE = 2
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        line(f"ama2sec {ama2sec.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    del version
 
 
 def invoke(arguments: list[str]) -> int:
@@ -34,8 +62,26 @@ def invoke(arguments: list[str]) -> int:
     try:
         status = app(arguments, standalone_mode=False, prog_name="ama2sec")
     except typer.exceptions.TyperException as fault:
-        typer.echo(f"{fault}", err=True)
+        _wrong_usage(fault)
         return USAGE
     except typer.Abort:
-        raise KeyboardInterrupt from None
+        raise Stopped from None
+    except SystemExit:
+        # In this mode the library leaves the process in one case alone: the reader of the output has gone.
+        raise BrokenPipeError from None
     return status if isinstance(status, int) else 0
+
+
+def _wrong_usage(fault: typer.exceptions.TyperException) -> None:
+    context = getattr(fault, "ctx", None)
+    told = fault.format_message()
+    usage = "" if context is None else context.get_usage()
+    if told.startswith(usage) and usage:
+        # No arguments at all: the library's message is the whole help.
+        for part in told.splitlines():
+            tell(part)
+        return
+    for part in usage.splitlines():
+        tell(part)
+    tell(f"Try '{'ama2sec' if context is None else context.command_path} --help'.")
+    tell(f"Error: {told}", style="red")

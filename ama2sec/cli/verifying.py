@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import io
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import typer
 
-from ama2sec import (
-    Ama2Error,
-    ConversationReport,
-    Directory,
-    HistoryError,
-    Message,
-    _files,
-    verify_conversation,
-    verify_many,
-)
+from ama2sec import Ama2Error, Directory, Message, _files, verify_many
 from ama2sec import verify as verify_message
-from ama2sec.cli import fault_view
-from ama2sec.cli.inputs import JSON, MAX_MESSAGE, DirectoryOption, is_terminal, load_directory, read_input
-from ama2sec.cli.show import body_preview, console, emit, plain
+from ama2sec.cli import reporting, streams
+from ama2sec.cli.inputs import (
+    JSON,
+    DirectoryOption,
+    Input,
+    argument,
+    load_directory,
+    must_not_exist,
+    opened,
+    read_whole,
+)
+from ama2sec.cli.progress import bar
+from ama2sec.cli.show import emit, fault_view, flush, line, tell
 from ama2sec.errors import error
-from ama2sec.history.transcript import Progress
+from ama2sec.history import parse_head
 from ama2sec.limits import MAX_ITEM
 
-__all__ = ["Implementation", "describe", "explain", "verify"]
+__all__ = ["Implementation", "verify"]
 
 _BATCH = 512
-_MAX_LINE = 2 * MAX_ITEM + 4096
+_BATCH_BYTES = 8 << 20
 
 
 class Implementation(StrEnum):
@@ -45,265 +44,156 @@ class Implementation(StrEnum):
 
 
 def verify(
+    directory: DirectoryOption,
     file: Annotated[
-        Path | None, typer.Argument(help="A message, a conversation, a stream; - or nothing: standard input.")
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            help="A message, several, JSON lines, or a conversation; standard input by default, and for -.",
+            show_default=False,
+        ),
     ] = None,
-    directory: DirectoryOption = Path("directory.json"),
-    head: Annotated[str | None, typer.Option(help="A head that you kept: size:hash.")] = None,
-    body: Annotated[Path | None, typer.Option(help="Write the verified body of one message here.")] = None,
-    require_body: Annotated[bool, typer.Option(help="A withheld body is a fault.")] = False,
+    head: Annotated[
+        str | None, typer.Option(metavar="SIZE:HASH", help="For a conversation: a head that you kept from earlier.")
+    ] = None,
+    body: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For one message: write its verified body to this new file.")
+    ] = None,
+    require_body: Annotated[
+        bool, typer.Option("--require-body", help="For messages: one whose body is withheld is not valid.")
+    ] = False,
+    bodies: Annotated[
+        bool, typer.Option("--bodies", help='For messages, with --json: add each verified body as "body_hex".')
+    ] = False,
     impl: Annotated[
-        Implementation, typer.Option(help="For conversations: which implementation.")
+        Implementation,
+        typer.Option("--impl", "--implementation", help="For a conversation: which implementation verifies."),
     ] = Implementation.RUST,
     as_json: JSON = False,
 ) -> int:
-    """Verify. What the file is shows in its first bytes: a conversation, one message or several, JSON lines with "entry"."""
+    """Verify what was signed, under the keys that you accept. The first bytes say what the file is.
+
+    One message: who signed it, and that its body is the one signed; not whether the history that it names exists. Several, or
+    JSON lines {"entry": hex}: one verdict a line; the exit status is that of the first that is not valid. A conversation: every
+    signature, and that every author had seen what it says that it had seen.
+    """
     keys = load_directory(directory)
-    first = _first_bytes(file)
-    if first.startswith(b"\x83\x00"):
-        return _conversation(file, keys, head, impl, as_json)
-    if head is not None:
-        raise error("ArgumentRange", "a conversation, for a head", "something else")
-    if first.lstrip()[:1] == b"{":
-        return _many(_json_lines(file), keys, as_json)
-    data = read_input(file, max(MAX_MESSAGE, 64 << 20))
-    entries = _entries(data)
-    if len(entries) > 1:
-        return _many(iter(entries), keys, as_json)
+    if bodies and not as_json:
+        raise error("ArgumentRange", "--bodies with --json", "without")
+    with opened(file) as source:
+        if streams.is_conversation(source.first):
+            _only("messages", body is not None, require_body, bodies)
+            if head is not None:
+                with argument("--head"):
+                    parse_head(head)
+            return _conversation(source, keys, head, impl, as_json)
+        _only("a conversation", head is not None, impl is not Implementation.RUST)
+        if streams.is_lines(source.first) or streams.is_sequence(source.first):
+            found = streams.items(source)
+            few = [item for _, item in zip(range(2), found, strict=False)]
+            if streams.is_lines(source.first) or len(few) > 1:
+                _only("one message", body is not None)
+                return _Verdicts(keys, as_json, require_body, bodies).run(source, chain(few, found))
+            (data,) = few
+            if isinstance(data, Ama2Error):
+                raise data
+        else:
+            data = read_whole(source, MAX_ITEM)
+    return _single(data, keys, body, as_json, require_body, bodies)
+
+
+def _only(what: str, *given: bool) -> None:
+    """An option that would have no effect is refused: nobody shall think that it had one."""
+    if any(given):
+        raise error("ArgumentRange", f"{what}, for an option that was given", "a file of another kind")
+
+
+def _conversation(source: Input, keys: Directory, head: str | None, impl: Implementation, as_json: bool) -> int:
+    if impl is Implementation.REFERENCE:
+        return reporting.by_reference(source, keys, head, as_json)
+    return reporting.conversation(source, keys, head, as_json)
+
+
+def _single(data: bytes, keys: Directory, body: Path | None, as_json: bool, require_body: bool, bodies: bool) -> int:
+    if body is not None:
+        must_not_exist(body)
     message = verify_message(data, keys, require_body=require_body)
     if body is not None:
         if message.body is None:
             raise error("BodyMissing", "a message with its body", message.body_state)
         _files.write_whole(body, message.body, replace=False)
     if as_json:
-        emit({"ok": True, **describe(message)})
+        emit({"ok": True, **reporting.describe(message, bodies=bodies)})
     else:
-        _print(message)
+        reporting.show_message(message, keys)
     return 0
-
-
-def _first_bytes(file: Path | None) -> bytes:
-    if file is None or str(file) == "-":
-        return cast("io.BufferedReader", sys.stdin.buffer).peek(16)[:16]
-    with _files.reading(file) as descriptor:
-        return _files.read_bounded(descriptor, 15)
-
-
-def describe(message: Message) -> dict[str, Any]:
-    """A verified message as plain data; the sender's name is the directory's."""
-    return {
-        "id": str(message.id),
-        "sender": message.sender,
-        "kind": message.kind,
-        "conversation": str(message.conversation),
-        "context": {"size": message.context.size, "fingerprint": str(message.context.hash)},
-        "recipients": message.recipients,
-        "time_claimed": message.time,
-        "body": message.body_state,
-        "media_type": message.media_type,
-    }
-
-
-def _print(message: Message) -> None:
-    out = console()
-    out.print(f"valid: signed by {message.sender}")
-    out.print(f"  id            {message.id}")
-    seen = "nothing (it opens its conversation)" if message.context.size == 0 else f"{message.context.size} messages"
-    out.print(f"  had seen      {seen}")
-    out.print(f"  to            {', '.join(plain(r) for r in message.recipients) or 'nobody in particular'}")
-    out.print(
-        f"  body          {message.body_state}{'' if message.media_type is None else ' (' + plain(message.media_type) + ')'}"
-    )
-    if message.body:
-        out.print(body_preview(message.body, message.media_type))
-    if message.context.size:
-        out.print("  Whether that history exists is not checked here: verify the whole conversation.")
 
 
 # -- streams -------------------------------------------------------------------------------------------------------
 
 
-def _entries(data: bytes) -> list[bytes]:
-    """The entries of a sequence; anything that is none is one message, for its own error."""
-    if not data.startswith(b"\x83"):
-        return [data]
-    from ama2sec._native import TranscriptReader, transcript_header
+class _Verdicts:
+    """One line a message, in order; the status is that of the first that is not valid."""
 
-    reader = TranscriptReader()
-    try:
-        entries = reader.feed(transcript_header() + data)
-        left = reader.finish()
-    except Ama2Error:
-        return [data]
-    return entries if entries and not left else [data]
+    def __init__(self, keys: Directory, as_json: bool, require_body: bool, bodies: bool) -> None:
+        self._keys = keys
+        self._as_json = as_json
+        self._require_body = require_body
+        self._bodies = bodies
+        self._batch: list[bytes | Ama2Error] = []
+        self._bytes = 0
+        self._number = self._valid = self._status = 0
 
+    def run(self, source: Input, items: Iterator[bytes | Ama2Error]) -> int:
+        with bar(source.total, "verifying", with_lines=True) as advance, self._prompt(source):
+            for item in items:
+                self._batch.append(item)
+                self._bytes += 0 if isinstance(item, Ama2Error) else len(item)
+                if len(self._batch) >= _BATCH or self._bytes >= _BATCH_BYTES:
+                    self._judge()
+                    advance(source.done, self._number)
+            self._judge()
+        if self._as_json:
+            emit({"ok": self._status == 0, "messages": self._number, "valid": self._valid})
+        else:
+            flush()
+            tell(f"{self._valid} of {self._number} valid")
+        return self._status
 
-def _json_lines(file: Path | None) -> Iterator[bytes | Ama2Error]:
-    stream = sys.stdin.buffer if file is None or str(file) == "-" else file.open("rb")
-    with stream:
-        while line := stream.readline(_MAX_LINE + 1):
-            if line.strip():
-                yield _entry_of(line)
+    @contextmanager
+    def _prompt(self, source: Input) -> Iterator[None]:
+        """What another program has sent so far is answered before more is waited for."""
 
+        def answer() -> None:
+            self._judge()
+            flush()
 
-def _entry_of(line: bytes) -> bytes | Ama2Error:
-    wrong = error("ArgumentRange", 'a line {"entry": hex} or {"envelope": hex}', "another line")
-    if len(line) > _MAX_LINE:
-        return error("SizeLimit", f"lines of at most {_MAX_LINE} bytes", "a longer one")
-    try:
-        found = json.loads(line)
-        return bytes.fromhex(found["entry"] if "entry" in found else found["envelope"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return wrong
+        source.before_waiting = answer
+        try:
+            yield
+        finally:
+            source.before_waiting = None
 
-
-def _many(items: Iterator[bytes | Ama2Error] | Iterator[bytes], keys: Directory, as_json: bool) -> int:
-    """One line a message; the status is that of the first that is not valid."""
-    status = number = valid = 0
-    batch: list[bytes | Ama2Error] = []
-
-    def flush() -> None:
-        nonlocal status, number, valid
-        verdicts = iter(verify_many([item for item in batch if isinstance(item, bytes)], keys))
+    def _judge(self) -> None:
+        batch, self._batch, self._bytes = self._batch, [], 0
+        verdicts = iter(verify_many([item for item in batch if not isinstance(item, Ama2Error)], self._keys))
         for item in batch:
             verdict = item if isinstance(item, Ama2Error) else next(verdicts)
-            if isinstance(verdict, Message):
-                valid += 1
-            elif status == 0:
-                status = verdict.exit_code
-            _verdict_line(number, verdict, as_json)
-            number += 1
-        batch.clear()
+            if self._require_body and isinstance(verdict, Message) and verdict.body_state == "withheld":
+                verdict = error("BodyMissing", "a message with its body", verdict.body_state)
+            self._say(verdict)
+            self._number += 1
 
-    for item in items:
-        batch.append(item)
-        if len(batch) >= _BATCH:
-            flush()
-    flush()
-    if not as_json:
-        console(stderr=True).print(f"{valid} of {number} valid")
-    return status
-
-
-def _verdict_line(number: int, verdict: Message | Ama2Error, as_json: bool) -> None:
-    if isinstance(verdict, Ama2Error):
-        if as_json:
-            emit({"item": number, **fault_view(verdict)})
+    def _say(self, verdict: Message | Ama2Error) -> None:
+        if isinstance(verdict, Ama2Error):
+            self._status = self._status or verdict.exit_code
+            if self._as_json:
+                emit({"item": self._number, **fault_view(verdict)})
+            else:
+                line(f"{self._number:>6}  NOT VALID  {verdict}")
+            return
+        self._valid += 1
+        if self._as_json:
+            emit({"item": self._number, "ok": True, **reporting.describe(verdict, bodies=self._bodies)})
         else:
-            console().print(f"{number:>6}  {plain(str(verdict))}")
-    elif as_json:
-        emit({"item": number, "ok": True, **describe(verdict)})
-    else:
-        console().print(f"{number:>6}  valid   {verdict.sender:<16} {verdict.id}")
-
-
-# -- conversations -------------------------------------------------------------------------------------------------
-
-
-def _conversation(file: Path | None, keys: Directory, head: str | None, impl: Implementation, as_json: bool) -> int:
-    if impl is Implementation.REFERENCE:
-        return _by_reference(file, keys, head, as_json)
-    total = file.stat().st_size if file is not None and str(file) != "-" else None
-    source = sys.stdin.buffer if total is None or file is None else file
-    try:
-        with _progress(total) as progress:
-            found = verify_conversation(source, keys, head=head, progress=progress)
-    except HistoryError as fault:
-        if as_json:
-            emit(fault_view(fault))
-        else:
-            explain(fault)
-        return fault.exit_code
-    if as_json:
-        emit({"ok": True, **found.to_json()})
-    else:
-        _print_report(found)
-    return 0
-
-
-def _by_reference(file: Path | None, keys: Directory, head: str | None, as_json: bool) -> int:
-    from ama2sec.reference import verify_transcript
-    from ama2sec.reference.directory import Directory as ReferenceDirectory
-
-    data = read_input(file, 1 << 34)
-    found = verify_transcript(data, ReferenceDirectory.from_json(keys.to_json().encode()), head=head)
-    view = {"ok": True, "head": found.head_text, "entries": found.entries, "implementation": "reference"}
-    if as_json:
-        emit(view)
-    else:
-        console().print(f"valid: {found.entries} entries, by the reference\n  head  {found.head_text}")
-    return 0
-
-
-@contextmanager
-def _progress(total: int | None) -> Iterator[Progress | None]:
-    if not is_terminal() or total is None or total < 4 << 20:
-        yield None
-        return
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("verifying"),
-        BarColumn(),
-        TextColumn("{task.fields[entries]:,} entries"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("verify", total=total, entries=0)
-        yield lambda done, entries: bar.update(task, completed=done, entries=entries)
-
-
-def _print_report(found: ConversationReport) -> None:
-    out = console()
-    out.print(f"valid: {found.entries} entries by {found.authors} authors, every signature and every context")
-    out.print(f"  head          {found.head}")
-    out.print(f"  largest lag   {found.lag} entries not yet seen by an author when it spoke")
-    if found.tail == "checked":
-        out.print("  tail          checked against the head that you kept")
-    else:
-        out.print("  tail          unchecked: without a head that you kept, a tail that was cut off cannot be seen")
-
-
-_KINDS = {
-    "altered": "was altered",
-    "inserted": "was put in; it does not belong to this history",
-    "other_conversation": "belongs to another conversation",
-    "missing": "is missing",
-    "swapped": "stands in the wrong place",
-    "equivocation": "is one of two messages that its author signed under one number",
-    "duplicated": "stands here twice",
-    "cut_off": "the end of the history was cut off",
-    "unknown": "does not fit, and nothing proves what was done",
-}
-
-
-def explain(fault: HistoryError) -> None:
-    """A fault of a conversation for a person: the verdict, what proves the explanation, and what cannot be told."""
-    out = console()
-    out.print(plain(f"NOT VALID  {fault}"))
-    report: Any = fault.report
-    if not isinstance(report, dict):
-        return
-    first = report["first_fault"]
-    who = f", signed as {first['author']}" if first["author"] else ""
-    out.print(
-        f"  first fault   entry {first['position']} (byte {first['offset']}){who}; {report['sound']} entries before it are sound"
-    )
-    for repair in report["repairs"]:
-        out.print(f"  explanation   entry {repair['position']} {_KINDS[repair['kind']]}{_proof(repair)}")
-    rest = f"{report['fits_after']} later entries fit, {report['misfits_after']} do not"
-    out.print(f"  afterwards    {rest}{'' if report['judged'] else '; the rest was not judged'}")
-    if report["head"] is not None:
-        out.print(f"  head before   {report['head']}")
-
-
-def _proof(repair: dict[str, Any]) -> str:
-    proof = repair["proven_by"]
-    if proof is None:
-        return " (no later signature says more)"
-    if proof["by"] == "entry":
-        return f": the fingerprint signed in entry {proof['position']} ({proof['id'][:8]}) comes out exactly so"
-    if proof["by"] == "head":
-        return ": the head that you kept says so"
-    return ": its own signed claims say so"
+            line(f"{self._number:>6}  valid  {verdict.id}  {verdict.sender}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
@@ -98,7 +97,7 @@ class Conversation:
         made._identity = identity
         made._directory = directory
         made._closed = False
-        made._lock = _locked(made._path)
+        made._lock = _files.take_lock(made._path, "to be the only writer of this conversation file")
         try:
             made._file = _opened(made._path)
             try:
@@ -206,15 +205,20 @@ class Conversation:
     def messages(self) -> Iterator[Message]:
         """All entries in order, read from the file and verified one by one (their history was checked at load)."""
         reader = _native.TranscriptReader()
-        position = 0
-        while chunk := os.pread(self._file, _CHUNK, position):
-            position += len(chunk)
+        for chunk in self._chunks():
             for entry in reader.feed(chunk):
                 yield verify(entry, self._directory)
 
     def to_bytes(self) -> bytes:
-        """The whole transcript, as ``join`` and ``verify_conversation`` take it."""
-        return self._path.read_bytes()
+        """The whole transcript, as ``join`` and ``verify_conversation`` take it. Raises ``FileUnreadable``."""
+        return b"".join(self._chunks())
+
+    def _chunks(self) -> Iterator[bytes]:
+        self._must_be_open()
+        position = 0
+        while chunk := _pread(self._file, position, self._path):
+            position += len(chunk)
+            yield chunk
 
     # -- closing ------------------------------------------------------------------------------------------------
 
@@ -251,24 +255,16 @@ def _with(own: Id, listed: list[str | Id]) -> list[str | Id]:
     return listed if own in listed else [own, *listed]
 
 
-def _locked(path: Path) -> int:
-    """Take the writer's lock (fingerprint.7.2). flock, not a POSIX lock: it holds between two handles of one process."""
-    name = path.with_name(path.name + ".lock")
-    try:
-        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as fault:
-        raise _files.unwritable(name, fault) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise error("AgentInUse", "to be the only writer of this conversation file", "another writer has it") from None
-    return lock
-
-
 def _opened(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as fault:
+        raise _files.unreadable(path, fault) from None
+
+
+def _pread(file: int, position: int, path: Path) -> bytes:
+    try:
+        return os.pread(file, _CHUNK, position)
     except OSError as fault:
         raise _files.unreadable(path, fault) from None
 

@@ -33,7 +33,8 @@ class TranscriptError(HistoryError):
         self.exit_code = FAMILIES[CATALOGUE[code].family].exit_code  # type: ignore[misc]
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (TranscriptError, (self.code, self.expected, self.got, self.offset))
+        _, arguments, found = super().__reduce__()
+        return (TranscriptError, arguments, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def verify_conversation(
         try:
             found = verifier.finish()
         except Ama2Error as fault:
-            raise _as_history_error(fault) from fault
+            raise _as_history_error(fault) from None
     return ConversationReport(found.head, found.entries, found.authors, found.lag, found.tail)
 
 
@@ -116,8 +117,10 @@ def _as_history_error(fault: Ama2Error) -> HistoryError:
 
 @contextmanager
 def _opened(source: Source) -> Iterator[BinaryIO]:
-    if isinstance(source, bytes):
+    if type(source) is bytes:
         yield io.BytesIO(source)
+    elif isinstance(source, (bytes, bytearray, memoryview)):
+        raise error("NotBytes", "bytes, exactly", type(source).__name__)
     elif isinstance(source, (str, os.PathLike)):
         with _files.reading(source) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
             yield file

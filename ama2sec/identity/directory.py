@@ -76,7 +76,9 @@ class Directory:
     def from_json(cls, text: str | bytes) -> Directory:
         """Read the file form, each key checked again. Raises ``DirectoryForm`` or what ``enrol`` raises."""
         made = cls.__new__(cls)
-        made._core = _native.CoreDirectory.from_json(text.encode() if isinstance(text, str) else text)
+        made._core = _native.CoreDirectory.from_json(
+            text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+        )
         return made
 
     def save(self, path: str | os.PathLike[str]) -> None:

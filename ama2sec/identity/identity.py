@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from ama2sec import _files, _native
 from ama2sec._native import Draft, Id, PublicKey, Signed, SigningKey
 from ama2sec.errors import error
+from ama2sec.identity.secrecy import forgetful
 
 __all__ = ["Identity", "Signer"]
 
@@ -72,17 +73,19 @@ class Identity:
         return cls._of(name, purpose, public, signer)
 
     @classmethod
+    @forgetful
     def load(cls, path: str | os.PathLike[str], *, passphrase: str | None = None) -> Identity:
         """Read an ``ama2sec-key`` file (spec identity.4).
 
         Raises ``FileUnreadable``, ``KeyFilePermissions``, ``KeyFileForm``, ``PassphraseNeeded``, ``PassphraseWrong``.
         """
         with _files.reading(path) as descriptor:
-            _files.private_regular(descriptor, path)
+            _files.private(descriptor, path)
             data = _files.read_bounded(descriptor, _MAX_KEY_FILE)
         key, name, purpose = _native.keyfile_decode(data, encoded_passphrase(passphrase))
         return cls._of(name, purpose, key.public, key)
 
+    @forgetful
     def save(self, path: str | os.PathLike[str], *, passphrase: str | None) -> None:
         """Write the private key to a new file of mode 0600; ``passphrase=None`` leaves it unencrypted, on purpose.
 
@@ -94,6 +97,7 @@ class Identity:
         _files.write_whole(path, data, replace=False, mode=0o600)
 
     @classmethod
+    @forgetful
     def from_openssh(
         cls, data: bytes, *, name: str, passphrase: str | None = None, purpose: str = "message"
     ) -> Identity:
@@ -104,6 +108,7 @@ class Identity:
         return cls._imported(formats.read_openssh(data, encoded_passphrase(passphrase)), name, purpose)
 
     @classmethod
+    @forgetful
     def from_pkcs8(cls, data: bytes, *, name: str, passphrase: str | None = None, purpose: str = "message") -> Identity:
         """Import a PKCS#8 PEM Ed25519 private key; raises as ``from_openssh``."""
         from ama2sec.identity import formats
@@ -115,12 +120,14 @@ class Identity:
         key = SigningKey.from_seed(seed)
         return cls._of(name, purpose, key.public, key)
 
+    @forgetful
     def to_openssh(self, *, passphrase: str | None) -> bytes:
         """The private key in OpenSSH's format, encrypted where a passphrase is given."""
         from ama2sec.identity import formats
 
         return formats.write_openssh(self._own_key().expose_seed(), encoded_passphrase(passphrase))
 
+    @forgetful
     def to_pkcs8(self, *, passphrase: str | None) -> bytes:
         """The private key as PKCS#8 PEM, encrypted where a passphrase is given."""
         from ama2sec.identity import formats

@@ -7,12 +7,12 @@ without explanations. Where the two implementations answer differently, one of t
     directory = Directory.from_json(open("team.json", "rb").read())
     print(verify_transcript(open("talk.cbor", "rb").read(), directory).head_text)
 
-Read in this order: ``rule_s``, ``hashes``, ``codec``, ``names``, ``directory``, ``claims``, ``envelope``, ``tree``, ``transcript``.
+Read in this order: ``rule_s``, ``hashes``, ``codec``, ``names``, ``directory``, ``claims``, ``entry``, ``envelope``, ``tree``, ``transcript``.
 """
 
 from ama2sec.reference.claims import Claims, read_claims
 from ama2sec.reference.codec import decode, encode
-from ama2sec.reference.directory import Directory, Entry
+from ama2sec.reference.directory import Directory, Enrolled
 from ama2sec.reference.envelope import Envelope, Verified, make, parse, verify
 from ama2sec.reference.hashes import fingerprint
 from ama2sec.reference.rule_s import EnrolledKey, SignatureVerified, ed25519_verify
@@ -23,8 +23,8 @@ __all__ = [
     "Claims",
     "CompactRange",
     "Directory",
+    "Enrolled",
     "EnrolledKey",
-    "Entry",
     "Envelope",
     "Head",
     "SignatureVerified",

@@ -5,13 +5,15 @@ Arguments come in the right form. Each function returns the members of an answer
 
 from __future__ import annotations
 
+import functools
+
 from ama2sec.errors import error
 from ama2sec.reference import codec, envelope, hashes, rule_s, tree
 from ama2sec.reference.directory import Directory
 from ama2sec.reference.transcript import verify_transcript
 from ama2sec.reference.view import Json, from_view, to_view
 
-DEFAULT_MEDIA_TYPE = "application/octet-stream"
+_MEDIA_TYPE = "application/octet-stream"
 
 
 def ed25519_verify(key: bytes, msg: bytes, sig: bytes) -> dict[str, Json]:
@@ -47,10 +49,11 @@ def make(
 
 
 def _fill_body(view: dict[str, Json], body: bytes, salt: bytes) -> None:
-    """Where the claims leave it out: the commitment, the size and, if need be, the media type."""
-    given = view.get("body", {"media_type": DEFAULT_MEDIA_TYPE})
-    if isinstance(given, dict) and set(given) == {"media_type"}:
-        view["body"] = {"commitment": hashes.body_commitment(salt, body).hex(), "size": len(body), **given}
+    """What the claims leave out of it: the commitment, the size, the media type."""
+    given = view.get("body", {})
+    if isinstance(given, dict):
+        commitment = hashes.body_commitment(salt, body).hex()
+        view["body"] = {"commitment": commitment, "size": len(body), "media_type": _MEDIA_TYPE, **given}
 
 
 def parse(data: bytes) -> dict[str, Json]:
@@ -62,7 +65,7 @@ def parse(data: bytes) -> dict[str, Json]:
 def verify(data: bytes, directory: list[tuple[bytes, str, str]], body: tuple[bytes, bytes] | None) -> dict[str, Json]:
     """One envelope against a directory of (key, purpose, name), with the body and its salt where they are given."""
     given, salt = body or (None, None)
-    found = envelope.verify(data, _directory(directory), body=given, body_salt=salt)
+    found = envelope.verify(data, _directory(tuple(directory)), body=given, body_salt=salt)
     return {
         "message_id": found.envelope.message_id.hex(),
         "sender": found.sender.name,
@@ -73,7 +76,7 @@ def verify(data: bytes, directory: list[tuple[bytes, str, str]], body: tuple[byt
 
 def transcript(data: bytes, directory: list[tuple[bytes, str, str]], head: str | None) -> dict[str, Json]:
     """A whole conversation; the error of a fault in it has its position."""
-    found = verify_transcript(data, _directory(directory), head=head)
+    found = verify_transcript(data, _directory(tuple(directory)), head=head)
     return {"head": found.head_text, "entries": found.entries}
 
 
@@ -89,7 +92,8 @@ def rfc6962_root(leaves: list[bytes] | None, leaf_hashes: list[bytes] | None) ->
     return {"root": tree.rfc6962_root(of_data if leaf_hashes is None else leaf_hashes).hex()}
 
 
-def _directory(entries: list[tuple[bytes, str, str]]) -> Directory:
+@functools.lru_cache(maxsize=8)  # a stream of questions names one directory again and again; nobody changes it here
+def _directory(entries: tuple[tuple[bytes, str, str], ...]) -> Directory:
     made = Directory()
     for key, purpose, name in entries:
         made.enrol(key, name=name, purpose=purpose)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from ama2sec.errors import Ama2Error, error
+from ama2sec.errors import error
 from ama2sec.limits import MAX_DIRECTORY
 from ama2sec.reference.names import check_name
 from ama2sec.reference.rule_s import EnrolledKey
@@ -16,7 +17,7 @@ _MAX_FILE: Final = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Enrolled:
     """One enrolled key: rule S was checked for it."""
 
     key: EnrolledKey
@@ -28,16 +29,16 @@ class Directory:
     """The keys that a verifier chose. No function takes one from what it verifies."""
 
     def __init__(self) -> None:
-        self._by_name: dict[str, Entry] = {}
-        self._by_thumbprint: dict[bytes, Entry] = {}
+        self._by_name: dict[str, Enrolled] = {}
+        self._by_thumbprint: dict[bytes, Enrolled] = {}
 
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def enrol(self, key: bytes, *, name: str, purpose: str = "message") -> Entry:
+    def enrol(self, key: bytes, *, name: str, purpose: str = "message") -> Enrolled:
         """Add a key of 32 bytes. Raises ``NotBytes``, ``KeyLength``, ``KeyNotCanonical``, ``KeyWeak``, ``NameForm``,
         ``ArgumentRange`` (no such purpose; too many keys), ``NameTaken``, ``KeyTaken``."""
-        entry = Entry(EnrolledKey(key), purpose, check_name(name))
+        entry = Enrolled(EnrolledKey(key), purpose, check_name(name))
         if purpose not in PURPOSES:
             raise error("ArgumentRange", "one of " + ", ".join(PURPOSES), ascii(purpose)[:64])
         named = self._by_name.get(name)
@@ -50,7 +51,7 @@ class Directory:
         self._by_name[name] = self._by_thumbprint[entry.key.thumbprint] = entry
         return entry
 
-    def by_thumbprint(self, kid: bytes) -> Entry:
+    def by_thumbprint(self, kid: bytes) -> Enrolled:
         """The entry of the key with this thumbprint; else ``KeyUnknown`` (envelope.6.2)."""
         found = self._by_thumbprint.get(kid)
         if found is None:
@@ -59,7 +60,7 @@ class Directory:
 
     @classmethod
     def from_json(cls, data: bytes) -> Directory:
-        """Read the file form (identity.3.4). Raises ``DirectoryForm``, and what rule S says of a key that it refuses."""
+        """Read the file form (identity.3.4). Raises ``DirectoryForm``, and what ``enrol`` raises."""
         if len(data) > _MAX_FILE:
             _refuse(f"at most {_MAX_FILE} bytes", str(len(data)))
         try:
@@ -73,26 +74,25 @@ class Directory:
             case _:
                 _refuse("the members format, version and entries", "others")
         directory = cls()
-        before = ""
-        for item in entries:
-            before = directory._read_entry(item, before)
+        listed = [_read_entry(item) for item in entries]
+        if any(before >= name for (before, _, _), (name, _, _) in itertools.pairwise(listed)):
+            _refuse("names in ascending order", "others")
+        for name, purpose, key in listed:
+            directory.enrol(key, name=name, purpose=purpose)
         return directory
 
-    def _read_entry(self, item: object, before: str) -> str:
-        match item:
-            case {"name": str(name), "purpose": str(purpose), "key": str(key), **rest} if not rest:
-                raw = _lower_hex(key)
-            case _:
-                _refuse("entries of name, purpose and key", "another form")
-        if len(raw) != 32 or purpose not in PURPOSES or name <= before:
-            _refuse("keys of 64 digits, known purposes, sorted names", ascii(name)[:64])
-        try:
-            self.enrol(raw, name=name, purpose=purpose)
-        except Ama2Error as fault:
-            if fault.code in {"KeyNotCanonical", "KeyWeak"}:
-                raise
-            _refuse(fault.expected, fault.got)
-        return name
+
+def _read_entry(item: object) -> tuple[str, str, bytes]:
+    match item:
+        case {"name": str(name), "purpose": str(purpose), "key": str(key), **rest} if not rest:
+            raw = _lower_hex(key)
+        case _:
+            _refuse("entries of name, purpose and key", "another form")
+    if any("\ud800" <= letter <= "\udfff" for letter in name):  # an escape in JSON that stands for no character
+        _refuse("text", "half a surrogate pair")
+    if purpose not in PURPOSES:
+        _refuse("a purpose", ascii(purpose)[:64])
+    return name, purpose, raw
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

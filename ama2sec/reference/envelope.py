@@ -13,7 +13,8 @@ from ama2sec.limits import MAX_ENVELOPE
 from ama2sec.reference import hashes
 from ama2sec.reference.claims import NO_ID, BodyClaim, Claims, read_claims
 from ama2sec.reference.codec import Value, decode, encode
-from ama2sec.reference.directory import Directory, Entry
+from ama2sec.reference.directory import Directory, Enrolled
+from ama2sec.reference.entry import BodyPart, split_message
 from ama2sec.reference.rule_s import EnrolledKey, verify_enrolled
 
 _TAG_18: Final = 0xD2
@@ -49,7 +50,7 @@ class Verified:
     """What ``verify`` found: the holder of ``sender``'s key signed these claims, and no more than that."""
 
     envelope: Envelope
-    sender: Entry
+    sender: Enrolled
     body_state: str
     """``none`` (the claims have none), ``present`` (given, and the one committed to), or ``withheld`` (not given)."""
 
@@ -60,9 +61,14 @@ def sig_structure(protected: bytes, payload: bytes) -> bytes:
 
 
 def parse(data: bytes) -> Envelope:
-    """Read one envelope strictly. Raises the error of the first step of envelope.4 that fails, or ``NotBytes``."""
-    if type(data) is not bytes:
-        _refuse("NotBytes", "bytes", type(data).__name__)
+    """Read one message strictly, bare or in an entry, whose body is not looked at. Raises the error of the first step of
+    envelope.4 that fails, or ``NotBytes``."""
+    _check_bytes(data)
+    return parse_envelope(split_message(data)[0])
+
+
+def parse_envelope(data: bytes) -> Envelope:
+    """The numbered steps of envelope.4 for a bare envelope."""
     protected, unprotected, payload, signature = _cose_sign1(data)  # 1
     kid = _header(protected)  # 2, 3, 5, 4
     if unprotected:  # 6
@@ -123,32 +129,52 @@ def verify(
     body_salt: bytes | None = None,
     require_body: bool = False,
 ) -> Verified:
-    """Verify one envelope. Raises the error of the first step of envelope.6 that fails."""
-    envelope = parse(data)  # 1
+    """Verify one message, bare or in an entry. A body comes with its salt, and from one place (``ArgumentType``).
+
+    Raises the error of the first step of envelope.6 that fails.
+    """
+    for value in (data, body, body_salt):
+        if value is not None:
+            _check_bytes(value)
+    envelope, carried = split_message(data)
+    if (body is None) != (body_salt is None):
+        _refuse("ArgumentType", "a body together with its salt", "one of them")
+    if body is None or body_salt is None:
+        return verify_envelope(envelope, directory, carried, require_body=require_body)
+    if carried is not None:
+        _refuse("ArgumentType", "one body", "one in the entry and one beside it")
+    return verify_envelope(envelope, directory, (body, body_salt), require_body=require_body)
+
+
+def verify_envelope(
+    data: bytes, directory: Directory, body: BodyPart | None, *, require_body: bool = False
+) -> Verified:
+    """The numbered steps of envelope.6 for a bare envelope, and the body and salt that came with it."""
+    envelope = parse_envelope(data)  # 1
     claims = envelope.claims
     sender = directory.by_thumbprint(envelope.kid)  # 2
     verify_enrolled(sender.key, envelope.sig_structure, envelope.signature)  # 3
     if claims.realm != NO_ID:  # 4
         _refuse("RealmOther", "no realm", claims.realm.hex())
-    body_state = _check_body(claims.body, body, body_salt, require_body)  # 5
+    body_state = _check_body(claims.body, body, require_body)  # 5
     if sender.purpose != "message":  # 6
         _refuse("PurposeWrong", "a key with the purpose message", sender.purpose)
     return Verified(envelope, sender, body_state)
 
 
-def _check_body(claim: BodyClaim | None, body: bytes | None, salt: bytes | None, require_body: bool) -> str:
+def _check_body(claim: BodyClaim | None, given: BodyPart | None, require_body: bool) -> str:
     """Section 7. The state of the body."""
     if claim is None:  # 1
-        if body is not None:
-            _refuse("BodyUnexpected", "no body", f"one of {len(body)} bytes")
+        if given is not None:
+            _refuse("BodyUnexpected", "no body", f"one of {len(given[0])} bytes")
         return "none"
-    if body is None:  # 2
+    if given is None:  # 2
         if require_body:
             _refuse("BodyMissing", f"a body of {claim.size} bytes", "none")
         return "withheld"
+    body, salt = given
     if len(body) != claim.size:  # 3
         _refuse("BodySize", f"a body of {claim.size} bytes", f"{len(body)}")
-    salt = salt or b""
     if len(salt) != 32 or not hmac.compare_digest(hashes.body_commitment(salt, body), claim.commitment):  # 4
         _refuse("BodyMismatch", "the body that the claims commit to", "another, or another salt")
     return "present"
@@ -170,6 +196,11 @@ def honest_header(kid: bytes) -> bytes:
 def thumbprint_of_seed(seed: bytes) -> bytes:
     """The thumbprint of the key that a seed of 32 bytes gives."""
     return EnrolledKey(crypto_sign_seed_keypair(seed)[0]).thumbprint
+
+
+def _check_bytes(value: object) -> None:
+    if type(value) is not bytes:  # identity.2.4
+        _refuse("NotBytes", "bytes", type(value).__name__)
 
 
 def _refuse(code: str, expected: str, got: str) -> NoReturn:

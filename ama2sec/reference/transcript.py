@@ -16,11 +16,11 @@ from ama2sec.reference import hashes
 from ama2sec.reference.claims import MESSAGE, NO_ID, OPEN, Address, Claims
 from ama2sec.reference.codec import Value, decode_first
 from ama2sec.reference.directory import Directory
-from ama2sec.reference.envelope import Verified, verify
+from ama2sec.reference.entry import ENTRY, BodyPart, read_entry
+from ama2sec.reference.envelope import Verified, verify_envelope
 from ama2sec.reference.tree import CompactRange
 
 _HEADER: Final[list[Value]] = [0, "ama2sec-transcript", 1]
-_ENTRY: Final = 1
 _NOT_BUILT: Final = {2: "record", 3: "head", 4: "proof"}
 _HEAD_TEXT: Final = re.compile(r"([1-9][0-9]{0,14}):([0-9a-f]{64})", re.ASCII)
 
@@ -71,7 +71,8 @@ def verify_transcript(data: bytes, directory: Directory, *, head: str | None = N
         at = _read_header(data)
         while at < len(data):
             item, at = _read_item(data, at)
-            history.admit(*_read_entry(item))
+            _check_type(item)
+            history.admit(*read_entry(item))
         return history.close()
     except Ama2Error as fault:
         fault.position = fault.sound = len(history.ids)
@@ -109,19 +110,12 @@ def _type_of(item: Value) -> int | None:
     return first if type(first) is int and first >= 0 else None
 
 
-def _read_entry(item: Value) -> tuple[bytes, bytes | None, bytes | None]:
-    """An entry's envelope, body and body salt (5.2, 5.3)."""
+def _check_type(item: Value) -> None:  # 5.2
     kind = _type_of(item)
     if kind in _NOT_BUILT:
         _refuse("ItemNotBuilt", "an entry", f"a {_NOT_BUILT[kind]}")
-    if kind != _ENTRY:
+    if kind != ENTRY:
         _refuse("ItemUnknown", "an entry", "an item without a type" if kind is None else f"type {kind}")
-    match item:
-        case [_, bytes(envelope), None]:
-            return envelope, None, None
-        case [_, bytes(envelope), [bytes(salt), bytes(body)]] if len(salt) == 32:
-            return envelope, body, salt
-    raise error("ItemForm", "[1, envelope, null or [salt, body]]", "another form")
 
 
 # -- entries: fingerprint.6 ----------------------------------------------------------------------------------------
@@ -141,9 +135,9 @@ class _History:
         self.authors: set[bytes] = set()
         self.lag = 0
 
-    def admit(self, data: bytes, body: bytes | None, salt: bytes | None) -> None:
+    def admit(self, envelope: bytes, body: BodyPart | None) -> None:
         """The numbered steps for the next entry."""
-        verified = verify(data, self.directory, body=body, body_salt=salt)  # 1, 2
+        verified = verify_envelope(envelope, self.directory, body)  # 1, 2
         claims = verified.envelope.claims
         self._check_place(claims)  # 3, 4
         self._check_author(verified)  # 5

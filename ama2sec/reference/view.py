@@ -26,7 +26,25 @@ _LABELS: Final = {
     "members": 13,
     "workflow": 14,
 }
-_KINDS: Final = {"open": OPEN, "message": MESSAGE}
+_KINDS: Final = {
+    "open": OPEN,
+    "message": MESSAGE,
+    "fork": 3,
+    "rollback": 4,
+    "close": 5,
+    "genesis": 16,
+    "enrol": 17,
+    "revoke": 18,
+    "policy": 19,
+    "define": 20,
+    "erase": 21,
+    "term": 22,
+    "halt": 32,
+    "resume": 33,
+    "local-halt": 48,
+    "snapshot": 49,
+    "sequencer-term": 50,
+}
 _INT_END: Final = 1 << 63
 
 
@@ -98,8 +116,9 @@ def _view_of_body(body: BodyClaim | None) -> dict[str, Json] | None:
 def from_view(view: dict[str, Json], agent: bytes) -> dict[int | str, Value]:
     """The claims that a view describes, hostile or not: forms are checked here (``ConformQuestion``), meaning is not.
 
-    ``agent`` stands where ``agent_identity`` has no ``agent``. A kind may be a number too, and an id may have any length.
+    ``agent`` stands where ``agent_identity`` has no ``agent``. A kind may be a number too, and bytes may have any length.
     """
+    view = {"agent_identity": {}, **view}
     unknown = set(view) - set(_LABELS)
     if unknown:
         _refuse("members of the view of claims", ascii(min(unknown))[:64])
@@ -111,7 +130,7 @@ def _claim(name: str, value: Json, agent: bytes) -> Value:
         case "kind":
             return _KINDS[value] if isinstance(value, str) and value in _KINDS else _int(value)
         case "agent_identity":
-            filled = value if not isinstance(value, dict) or "agent" in value else {"agent": agent.hex(), **value}
+            filled = {"agent": agent.hex(), "grant": None, **value} if isinstance(value, dict) else value
             who, grant = _members(filled, "agent", "grant")
             return [_bytes(who), _bytes_or_null(grant)]
         case "context_fingerprint":
@@ -122,16 +141,16 @@ def _claim(name: str, value: Json, agent: bytes) -> Value:
             return [_bytes(branch), _bytes_or_null(parent), [_merge(item) for item in _list(merges)]]
         case "workflow_state":
             return None if value is None else _state(value)
-        case "recipients":
-            return [_address(item) for item in _list(value)]
+        case "recipients" | "members":
+            return None if value is None else [_address(item) for item in _list(value)]
         case "seq":
-            return [_int(item) for item in _list(value)]
+            if not isinstance(value, list) or len(value) != 2:
+                _refuse("[epoch, counter]", "another form")
+            return [_int(item) for item in value]
         case "time":
             return _int(value)
         case "body":
             return None if value is None else _body(value)
-        case "members":
-            return None if value is None else [_address(item) for item in _list(value)]
         case "workflow":
             required, definition = _members(value, "required", "definition")
             return [_bool(required), None if definition is None else _text(definition)]

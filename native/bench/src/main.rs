@@ -1,6 +1,9 @@
 //! A whole envelope in bulk (parse, verify, fingerprint) against a bare loop of `ed25519_dalek`'s `verify` over the same bytes,
 //! in the same process, one thread, in turn. Prints ratios; asserts nothing.
 
+mod proofs;
+mod trees;
+
 use std::time::Instant;
 
 use ama2sec_core::history::accumulator::{CompactRange, Scope};
@@ -20,6 +23,18 @@ struct Signed {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    if asked.first().is_some_and(|first| first == "proofs") {
+        return proofs::run(asked.get(1).is_some_and(|second| second == "--check"));
+    }
+    if asked.first().is_none_or(|first| first == "--big") {
+        signatures()?;
+        proofs::run(false)?;
+    }
+    trees::run(&asked)
+}
+
+fn signatures() -> Result<(), Box<dyn std::error::Error>> {
     let key = SigningKey::from_seed(&[7; 32])?;
     let theirs = VerifyingKey::from_bytes(key.public().as_bytes())?;
     let mut directory = Directory::default();

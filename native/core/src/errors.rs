@@ -94,8 +94,10 @@ catalogue! {
     152 ItemUnknown "malformed" Peer "fingerprint.5.2" true "A transcript item type that the table does not have.";
     153 ItemNotBuilt "malformed" Peer "fingerprint.5.2" true "A transcript item type that this version does not read yet.";
     154 ItemForm "malformed" Peer "fingerprint.5.3" true "A transcript item does not have the form of its type.";
-    160 ProofForm "malformed" Peer "proofs.1" false "A proof does not have the one form that its claim determines.";
+    160 ProofForm "malformed" Peer "proofs.1" true "A proof does not have the one form that its claim determines.";
     161 HeadForm "malformed" Peer "fingerprint.3.4" true "A head's text form is wrong.";
+    162 ProofVersion "malformed" Peer "proofs.1" true "A proof of a version that this software does not read.";
+    163 ExhibitForm "malformed" Peer "proofs.6" true "Not an exhibit file, or a damaged one.";
     201 KeyUnknown "key" Peer "envelope.6.2" true "No enrolled key has this thumbprint.";
     202 KeyLength "weak" Peer "identity.1.1" true "A public key is not 32 bytes long.";
     203 KeyNotCanonical "weak" Peer "identity.1.3" true "A public key is not the one encoding of a point on the curve.";
@@ -179,11 +181,12 @@ catalogue! {
     383 HeadStale "stale" Peer "fingerprint.6.12" true "The history is shorter than a head that was retained.";
     384 HeadForked "history" Peer "fingerprint.6.12" true "The history differs from a head that was retained.";
     385 MergeNotBuilt "history" Peer "fingerprint.6.11" true "Merged heads are not judged by this version.";
-    390 ProofIndex "proof" Peer "proofs.2" false "The index lies outside the tree.";
-    391 ProofRoot "proof" Peer "proofs.2" false "The proof leads to another root.";
-    392 ConsistencyRoot "proof" Peer "proofs.3" false "The old root is not a prefix of the new tree.";
-    393 NeedsProof "proof" Peer "proofs.5" false "The light client must be given a proof for this.";
-    394 AncestryRoot "proof" Peer "proofs.4" false "The ancestry proof does not lead to the trusted head.";
+    390 ProofIndex "proof" Peer "proofs.1" true "Index and sizes of a proof do not fit each other.";
+    391 ProofRoot "proof" Peer "proofs.2" true "The proof leads to another root.";
+    392 ConsistencyRoot "proof" Peer "proofs.3" true "The old root is not a prefix of the new tree.";
+    393 NeedsProof "proof" Peer "proofs.5" true "A proof must be given for this.";
+    394 AncestryRoot "proof" Peer "proofs.4" true "The ancestry proof does not lead from the trusted head to the message.";
+    395 ProofClaim "proof" Peer "proofs.1" true "The proof is of another claim than the one that was asked.";
     401 NotBytes "usage" Caller "identity.2.4" true "Only immutable bytes are accepted.";
     402 ArgumentType "usage" Caller "errors.2" true "An argument has the wrong type.";
     403 ArgumentRange "usage" Caller "errors.2" true "An argument is out of its range.";
@@ -208,6 +211,7 @@ catalogue! {
     428 WriteFailed "file" Caller "errors.2" true "A file could not be written; the old one is as it was.";
     429 DirectoryForm "file" Caller "identity.3.4" true "Not a directory file, or a damaged one.";
     430 PipeClosed "file" Caller "errors.2" true "The reader of the output has gone away.";
+    431 StateForm "file" Caller "proofs.5" true "Not a light client's state file, or a damaged one.";
     901 Internal "internal" Us "errors.3" true "A fault of this software; please report it.";
     902 Panic "internal" Us "errors.3" true "The core stopped on a fault of its own; nothing was accepted.";
     903 SelfTestFailed "internal" Us "identity.1.6" true "The signature library accepts what rule S forbids.";

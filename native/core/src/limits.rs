@@ -36,3 +36,13 @@ pub const WINDOW: usize = 4096;
 pub const MAX_DIRECTORY: usize = 1 << 20;
 /// A transcript item: an entry with the largest body and its framing.
 pub const MAX_ITEM: usize = MAX_ENVELOPE + MAX_BODY + 128;
+/// A proof (proofs.1.3).
+pub const MAX_PROOF: usize = 256 * 1024;
+/// Hops of an ancestry proof (proofs.4.2).
+pub const MAX_HOPS: u8 = 32;
+/// Sizes whose leaf and fingerprint a light client keeps (proofs.5).
+pub const LIGHT_WINDOW: usize = 1024;
+/// A light client's state file (proofs.5.5).
+pub const MAX_LIGHT_STATE: usize = 64 << 20;
+/// An exhibit (proofs.6).
+pub const MAX_EXHIBIT: usize = 1 << 20;

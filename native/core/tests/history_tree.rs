@@ -176,7 +176,7 @@ fn random_older_roots_come_from_the_file_as_from_memory() {
             let n = random.below(i + 2);
             assert_eq!(tree.fingerprint_at(&scope(), n).unwrap(), kept[n as usize]);
             assert_eq!(tree.leaf(n.min(i)).unwrap(), leaf(n.min(i)));
-            assert!(tree.store().in_memory() <= 4 * window + 256, "memory is bounded by the window");
+            assert!(tree.store().unwrap().in_memory() <= 4 * window + 256, "memory is bounded by the window");
         }
     }
 }

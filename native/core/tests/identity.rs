@@ -374,6 +374,23 @@ fn directories_keep_names_and_keys_unique_and_read_back() {
     }
     let weak = text.replacen(&hex(key(1).public().as_bytes()), &hex(&EIGHT_TORSION[1].compress().0), 1);
     assert_eq!(Directory::from_json(weak.as_bytes()).unwrap_err().code, Code::KeyWeak);
+    let short = text.replacen(&hex(key(1).public().as_bytes()), "00", 1);
+    assert_eq!(Directory::from_json(short.as_bytes()).unwrap_err().code, Code::KeyLength);
+    // Of two faults the form's comes first, wherever it stands.
+    let both = short.replacen(&hex(key(2).public().as_bytes()), "0G", 1);
+    assert_eq!(Directory::from_json(both.as_bytes()).unwrap_err().code, Code::DirectoryForm);
+    let twice = text.replacen(&hex(key(2).public().as_bytes()), &hex(key(1).public().as_bytes()), 1);
+    assert_eq!(Directory::from_json(twice.as_bytes()).unwrap_err().code, Code::KeyTaken);
+    // The values in an array, in the order of the members, are no object.
+    for other in [
+        r#"["ama2sec-directory", 1, []]"#.to_owned(),
+        format!(
+            r#"{{"format": "ama2sec-directory", "version": 1, "entries": [["alice", "message", "{}"]]}}"#,
+            hex(key(1).public().as_bytes())
+        ),
+    ] {
+        assert_eq!(Directory::from_json(other.as_bytes()).unwrap_err().code, Code::DirectoryForm);
+    }
     let upper = text.replacen(&hex(key(1).public().as_bytes()), &hex(key(1).public().as_bytes()).to_uppercase(), 1);
     assert_eq!(Directory::from_json(upper.as_bytes()).unwrap_err().code, Code::DirectoryForm);
 }

@@ -572,13 +572,23 @@ fn verification_in_the_order_of_its_steps() {
     assert_eq!(verify(&envelope, part(&[4; 31], b"hello")).unwrap_err(), Code::BodyMismatch);
     assert_eq!(verify(&envelope, part(&[4; 32], b"hell")).unwrap_err(), Code::BodySize);
     assert_eq!(verify(&made(&message()), part(&[4; 32], b"")).unwrap_err(), Code::BodyUnexpected);
-    assert_eq!(verify(&envelope, None).unwrap().body().required().unwrap_err().code, Code::BodyMissing);
+    assert_eq!(verify(&envelope, None).unwrap().body(), &Body::Withheld);
+    let asking = |data: &[u8]| {
+        UnverifiedEnvelope::parse(data)
+            .and_then(|envelope| envelope.verify_asking(&directory, None, true))
+            .map_err(|fault| fault.code)
+    };
+    assert_eq!(asking(&envelope).unwrap_err(), Code::BodyMissing);
+    assert!(asking(&made(&message())).is_ok());
     let by = |seed: u8, view: &Value| {
         let kid = *key(seed).public().thumbprint();
         sealed(&header_bytes(&kid), &claims_from_json(view, &kid).unwrap(), seed)
     };
     assert_eq!(verify(&by(9, &message()), None).unwrap_err(), Code::KeyUnknown);
     assert_eq!(verify(&by(3, &message()), None).unwrap_err(), Code::PurposeWrong);
+    let committed = changed(message(), "/body", json!({"commitment": id(1), "size": 5, "media_type": "text/plain"}));
+    assert_eq!(verify(&by(3, &committed), None).unwrap_err(), Code::PurposeWrong);
+    assert_eq!(asking(&by(3, &committed)).unwrap_err(), Code::BodyMissing); // the body is step 5, the purpose step 6
     let mut inside = changed(message(), "/realm", json!(id(1)));
     inside = changed(inside, "/context_fingerprint/registry_size", json!(1));
     assert_eq!(verify(&by(1, &inside), None).unwrap_err(), Code::RealmOther);
@@ -591,6 +601,40 @@ fn verification_in_the_order_of_its_steps() {
     let last = high.len() - 1;
     high[last] = 0xff;
     assert_eq!(verify(&high, None).unwrap_err(), Code::SignatureNotCanonical);
+}
+
+#[test]
+fn the_json_view_has_one_form() {
+    let kid = *key(1).public().thumbprint();
+    let code = |change: &Value| {
+        let mut view = message();
+        for (name, value) in change.as_object().unwrap() {
+            view[name] = value.clone();
+        }
+        claims_from_json(&view, &kid).map_err(|fault| fault.code).err()
+    };
+    for fine in [
+        json!({}),
+        json!({"time": -1}),
+        json!({"time": i64::MAX}),
+        json!({"kind": "sequencer-term"}),
+        json!({"kind": -1}),
+        json!({"recipients": null}),
+        json!({"agent_identity": {}}),
+    ] {
+        assert_eq!(code(&fine), None, "{fine}");
+    }
+    for wrong in [
+        json!({"time": 1u64 << 63}),
+        json!({"time": 1.0}),
+        json!({"seq": [1]}),
+        json!({"agent_identity": []}),
+        json!({"agent_identity": {"x": 1}}),
+        json!({"body": {"commitment": "", "size": 1, "media_type": "a", "x": 1}}),
+        json!({"x": 1}),
+    ] {
+        assert_eq!(code(&wrong), Some(Code::ConformQuestion), "{wrong}");
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! From the core's errors, and from its panics, to Python's (errors.3).
 
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ama2sec_core::errors::{CATALOGUE, Code, Error};
+use pyo3::Borrowed;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyInt, PyString};
 
 /// The Python exception of an error, made by the one function that makes them.
 pub fn to_py(py: Python<'_>, fault: &Error) -> PyErr {
@@ -45,14 +47,64 @@ pub fn exact<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
 }
 
 fn not_bytes(value: &Bound<'_, PyAny>) -> PyErr {
-    let got = value.get_type().name().map_or_else(|_| "another type".to_owned(), |name| name.to_string());
-    let got = if got == "bytes" { "a subclass of bytes".to_owned() } else { got.chars().take(64).collect() };
+    let got = type_name(value);
+    let got = if got == "bytes" { "a subclass of bytes".to_owned() } else { got };
     to_py(value.py(), &Error::new(Code::NotBytes, "bytes, exactly", got))
 }
 
 /// Exact bytes, or None.
 pub fn exact_or_none<'a>(value: Option<&'a Bound<'_, PyAny>>) -> PyResult<Option<&'a [u8]>> {
     value.map(exact).transpose()
+}
+
+/// A text argument. Half a surrogate pair, which Python's strings can hold and UTF-8 cannot, is read as U+FFFD: every form of a text
+/// refuses that character, so the caller gets the error of that form and no foreign exception.
+pub struct Text(String);
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Text {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let Ok(text) = value.cast::<PyString>() else {
+            return Err(to_py(value.py(), &Error::new(Code::ArgumentType, "a str", type_name(&value))));
+        };
+        Ok(Text(text.to_string_lossy().into_owned()))
+    }
+}
+
+/// A whole number from 0 to 2^64 - 1; each use has bounds of its own besides.
+#[derive(Clone, Copy)]
+pub struct Uint(pub u64);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Uint {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(number) = value.extract::<u64>() {
+            return Ok(Uint(number));
+        }
+        let fault = if value.is_instance_of::<PyInt>() {
+            Error::new(Code::ArgumentRange, "a number from 0 to 2^64 - 1", "one outside")
+        } else {
+            Error::new(Code::ArgumentType, "an int", type_name(&value))
+        };
+        Err(to_py(value.py(), &fault))
+    }
+}
+
+fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value
+        .get_type()
+        .name()
+        .map_or_else(|_| "another type".to_owned(), |name| name.to_string().chars().take(64).collect())
 }
 
 type Row = (u16, &'static str, &'static str, &'static str, &'static str, bool, &'static str);

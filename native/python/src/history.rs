@@ -20,9 +20,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use serde_json::{Value, json};
 
-use crate::errors::{exact, exact_or_none, guard, guard_detached, to_py};
+use crate::errors::{Text, Uint, exact, exact_or_none, guard, guard_detached, to_py};
 use crate::identity::{CoreDirectory, Id, PublicKey};
 use crate::message::{Draft, Message, from_json, keep_body, parts};
+use crate::tree::hash_of;
 
 type Nodes = FileNodes<File>;
 type Reduced<'py> = (Bound<'py, PyAny>, (Id, Id, Id, u64, Id));
@@ -36,12 +37,13 @@ fn node_file(py: Python<'_>) -> PyResult<Nodes> {
 
 /// The trusted size and fingerprint of a history, and what it is the history of. Keep it: a cut tail shows against it.
 #[pyclass(frozen, module = "ama2sec")]
-pub struct Fingerprint(CoreFingerprint);
+pub struct Fingerprint(pub CoreFingerprint);
 
 #[pymethods]
 impl Fingerprint {
     #[new]
-    fn new(py: Python<'_>, realm: &Id, conversation: &Id, branch: &Id, size: u64, hash: &Id) -> PyResult<Fingerprint> {
+    fn new(py: Python<'_>, realm: &Id, conversation: &Id, branch: &Id, size: Uint, hash: &Id) -> PyResult<Fingerprint> {
+        let size = size.0;
         guard(py, || {
             if size == 0 || size >= ama2sec_core::limits::SIZE_END {
                 return Err(Error::new(Code::HeadForm, "a size of 1 to 2^48 - 1", size.to_string()));
@@ -101,8 +103,8 @@ impl Fingerprint {
 
 /// Size and fingerprint of a head's text form.
 #[pyfunction]
-pub fn parse_head<'py>(py: Python<'py>, value: &str) -> PyResult<(u64, Bound<'py, PyBytes>)> {
-    let head = guard(py, || Head::parse(value))?;
+pub fn parse_head<'py>(py: Python<'py>, value: Text) -> PyResult<(u64, Bound<'py, PyBytes>)> {
+    let head = guard(py, || Head::parse(&value))?;
     Ok((head.size, PyBytes::new(py, &head.fingerprint)))
 }
 
@@ -227,44 +229,65 @@ fn repair_view(repair: &Repair) -> Value {
 
 /// Splits a transcript into its entries; verifies nothing.
 #[pyclass(frozen, module = "ama2sec._native")]
-pub struct TranscriptReader(Mutex<CoreReader>);
+pub struct TranscriptReader(Mutex<Reading>);
+
+struct Reading {
+    reader: CoreReader,
+    /// Met in a chunk that had whole entries before it: those come first.
+    fault: Option<Error>,
+}
+
+impl Reading {
+    fn feed(&mut self, mut rest: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let mut entries = Vec::new();
+        let fault = loop {
+            if let Some(fault) = self.fault.take() {
+                break fault;
+            }
+            match self.reader.next(&mut rest, false) {
+                Step::Item(item) => match item.entry {
+                    Ok(_) => entries.push(item.bytes.to_vec()),
+                    Err(fault) => break fault,
+                },
+                Step::Fault(fault) => break fault.error,
+                Step::More | Step::End => return Ok(entries),
+            }
+        };
+        self.fault = Some(fault.clone());
+        if entries.is_empty() { Err(fault) } else { Ok(entries) }
+    }
+
+    fn finish(&mut self) -> Result<u64> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        match self.reader.next(&mut [].as_slice(), true) {
+            Step::Fault(fault) => fault.partial.ok_or(fault.error),
+            _ => Ok(0),
+        }
+    }
+}
 
 #[pymethods]
 impl TranscriptReader {
+    /// `bare`: the entries stand without a transcript's header before them.
     #[new]
-    fn new() -> TranscriptReader {
-        TranscriptReader(Mutex::new(CoreReader::new()))
+    #[pyo3(signature = (*, bare = false))]
+    fn new(bare: bool) -> TranscriptReader {
+        let reader = if bare { CoreReader::resume(0) } else { CoreReader::new() };
+        TranscriptReader(Mutex::new(Reading { reader, fault: None }))
     }
 
-    /// The entries that end in this chunk. Raises the fault of the first item that is none.
+    /// The entries that end in this chunk. Raises the fault of the first item that is none, after the entries before it.
     fn feed<'py>(&self, py: Python<'py>, chunk: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let bytes = exact(chunk)?;
-        let entries = guard(py, || {
-            let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let (mut rest, mut entries) = (bytes, Vec::new());
-            loop {
-                match reader.next(&mut rest, false) {
-                    Step::Item(item) => {
-                        item.entry?;
-                        entries.push(item.bytes.to_vec());
-                    }
-                    Step::Fault(fault) => return Err(fault.error),
-                    Step::More | Step::End => return Ok(entries),
-                }
-            }
-        })?;
+        let entries = guard(py, || self.0.lock().unwrap_or_else(PoisonError::into_inner).feed(bytes))?;
         PyList::new(py, entries.iter().map(|entry| PyBytes::new(py, entry)))
     }
 
     /// The end of the file: how many bytes of an entry a crash has left there. Raises for any other fault.
     fn finish(&self, py: Python<'_>) -> PyResult<u64> {
-        guard(py, || {
-            let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match reader.next(&mut [].as_slice(), true) {
-                Step::Fault(fault) => fault.partial.ok_or(fault.error),
-                _ => Ok(0),
-            }
-        })
+        guard(py, || self.0.lock().unwrap_or_else(PoisonError::into_inner).finish())
     }
 }
 
@@ -395,14 +418,14 @@ pub fn draft_message(
     state: &ConversationState,
     seq: (u64, u32),
     body: Option<&Bound<'_, PyAny>>,
-    media_type: &str,
+    media_type: Text,
     recipients: &Bound<'_, PyList>,
-    time_ms: u64,
+    time_ms: Uint,
     behind: u64,
 ) -> PyResult<Draft> {
     let data = exact_or_none(body)?;
     let mut salt = [0; 32];
-    let parts = parts(py, author, data, media_type, recipients, time_ms, &mut salt)?;
+    let parts = parts(py, author, data, &media_type, recipients, time_ms.0, &mut salt)?;
     let inner = guard_detached(py, || {
         let (head, parent) = state.with(|state| {
             let size = state.size().checked_sub(behind).filter(|size| *size > 0).ok_or_else(no_open)?;
@@ -415,13 +438,7 @@ pub fn draft_message(
 }
 
 fn hashes(list: &Bound<'_, PyList>) -> PyResult<Vec<CoreId>> {
-    list.iter()
-        .map(|item| {
-            let bytes = exact(&item)?;
-            let wrong = || Error::new(Code::ArgumentRange, "hashes of 32 bytes", format!("{} bytes", bytes.len()));
-            guard(item.py(), || bytes.try_into().map_err(|_| wrong()))
-        })
-        .collect()
+    list.iter().map(|item| hash_of(&item).copied()).collect()
 }
 
 /// The fingerprints at sizes 0 to the number of ids.

@@ -9,7 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zeroize::Zeroizing;
 
-use crate::errors::{exact, exact_or_none, guard, guard_detached, to_py};
+use crate::errors::{Text, exact, exact_or_none, guard, guard_detached, to_py};
+use crate::tree::hash_of;
 
 /// 32 bytes that name something: a message, a conversation, a branch, a realm, an agent. Prints as hex.
 #[pyclass(frozen, module = "ama2sec", from_py_object)]
@@ -20,25 +21,21 @@ pub struct Id(pub [u8; 32]);
 impl Id {
     #[new]
     fn new(value: &Bound<'_, PyAny>) -> PyResult<Id> {
-        let bytes = exact(value)?;
-        guard(value.py(), || {
-            let wrong = || Error::new(Code::ArgumentRange, "an id of 32 bytes", format!("{} bytes", bytes.len()));
-            bytes.try_into().map(Id).map_err(|_| wrong())
-        })
+        hash_of(value).copied().map(Id)
     }
 
     /// The id of 64 lowercase hex digits.
     #[staticmethod]
-    fn from_hex(py: Python<'_>, value: &str) -> PyResult<Id> {
+    pub fn from_hex(py: Python<'_>, value: Text) -> PyResult<Id> {
         guard(py, || {
             let wrong = || Error::new(Code::ArgumentRange, "64 lowercase hex digits", text::shown(value.as_bytes()));
-            text::unhex(value).and_then(|bytes| bytes.try_into().ok()).map(Id).ok_or_else(wrong)
+            text::unhex(&value).and_then(|bytes| bytes.try_into().ok()).map(Id).ok_or_else(wrong)
         })
     }
 
     /// The first 8 hex digits, for people; never for comparing.
     #[getter]
-    fn short(&self) -> String {
+    pub fn short(&self) -> String {
         text::hex(&self.0).chars().take(8).collect()
     }
 
@@ -81,8 +78,8 @@ impl PublicKey {
     }
 
     #[staticmethod]
-    fn from_did_key(py: Python<'_>, value: &str) -> PyResult<PublicKey> {
-        guard(py, || core::EnrolledKey::from_did_key(value).map(PublicKey))
+    fn from_did_key(py: Python<'_>, value: Text) -> PyResult<PublicKey> {
+        guard(py, || core::EnrolledKey::from_did_key(&value).map(PublicKey))
     }
 
     #[getter]
@@ -221,19 +218,19 @@ impl CoreDirectory {
         CoreDirectory::default()
     }
 
-    fn enrol(&self, py: Python<'_>, key: &PublicKey, name: &str, purpose: &str) -> PyResult<()> {
+    fn enrol(&self, py: Python<'_>, key: &PublicKey, name: Text, purpose: Text) -> PyResult<()> {
         guard(py, || {
-            let (name, purpose) = (core::Name::parse(name)?, core::Purpose::from_text(purpose)?);
+            let (name, purpose) = (core::Name::parse(&name)?, core::Purpose::from_text(&purpose)?);
             let mut shared = self.0.write().unwrap_or_else(PoisonError::into_inner);
             // A verification that runs meanwhile keeps its own copy.
             Arc::make_mut(&mut shared).enrol(key.0.clone(), name, purpose)
         })
     }
 
-    fn by_name(&self, py: Python<'_>, name: &str) -> PyResult<(PublicKey, &'static str)> {
+    fn by_name(&self, py: Python<'_>, name: Text) -> PyResult<(PublicKey, &'static str)> {
         guard(py, || {
             let directory = self.snapshot();
-            let entry = directory.by_name(name)?;
+            let entry = directory.by_name(&name)?;
             Ok((PublicKey(entry.key.clone()), entry.purpose.as_str()))
         })
     }
@@ -267,14 +264,14 @@ impl CoreDirectory {
 
 /// The name, if it has the form of one.
 #[pyfunction]
-pub fn check_name(py: Python<'_>, name: &str) -> PyResult<String> {
-    guard(py, || core::Name::parse(name).map(|name| name.as_str().to_owned()))
+pub fn check_name(py: Python<'_>, name: Text) -> PyResult<String> {
+    guard(py, || core::Name::parse(&name).map(|name| name.as_str().to_owned()))
 }
 
 /// The purpose, if it is one.
 #[pyfunction]
-pub fn check_purpose(py: Python<'_>, purpose: &str) -> PyResult<&'static str> {
-    guard(py, || core::Purpose::from_text(purpose).map(core::Purpose::as_str))
+pub fn check_purpose(py: Python<'_>, purpose: Text) -> PyResult<&'static str> {
+    guard(py, || core::Purpose::from_text(&purpose).map(core::Purpose::as_str))
 }
 
 /// The bytes of a key file.
@@ -283,8 +280,8 @@ pub fn check_purpose(py: Python<'_>, purpose: &str) -> PyResult<&'static str> {
 pub fn keyfile_encode<'py>(
     py: Python<'py>,
     key: &SigningKey,
-    name: &str,
-    purpose: &str,
+    name: Text,
+    purpose: Text,
     passphrase: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let passphrase = exact_or_none(passphrase)?;
@@ -293,7 +290,7 @@ pub fn keyfile_encode<'py>(
     random(py, &mut nonce)?;
     let data = guard_detached(py, || {
         let key = core::SigningKey::from_seed(&key.0.expose_seed())?;
-        let file = core::KeyFile { key, name: core::Name::parse(name)?, purpose: core::Purpose::from_text(purpose)? };
+        let file = core::KeyFile { key, name: core::Name::parse(&name)?, purpose: core::Purpose::from_text(&purpose)? };
         let secrets = passphrase.map(|passphrase| core::KeyFileSecrets { passphrase, salt, nonce });
         core::encode_keyfile(&file, secrets.as_ref())
     })?;

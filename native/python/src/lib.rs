@@ -3,7 +3,11 @@
 mod errors;
 mod history;
 mod identity;
+mod lightclient;
 mod message;
+mod proofs;
+mod rfc6962;
+mod tree;
 
 use pyo3::prelude::*;
 
@@ -23,8 +27,24 @@ mod _core {
         ed25519_verify, keyfile_decode, keyfile_encode,
     };
     #[pymodule_export]
+    use crate::lightclient::{Exhibited, LightState, Missing, check_exhibit, make_exhibit, parse_exhibit};
+    #[pymodule_export]
     use crate::message::{
         Context, Draft, ExecutionPath, Message, Signed, UnverifiedEnvelope, check_cbor, make, parse, verify,
         verify_many,
     };
+    #[pymodule_export]
+    use crate::proofs::{
+        Ancestor, Extended, Included, RangeIncluded, Unchanged, check_ancestry, check_consistency, check_inclusion,
+        check_range, compare_heads, inspect_proof, prove_ancestry, prove_consistency, prove_inclusion, prove_range,
+    };
+    #[pymodule_export]
+    use crate::rfc6962::{
+        RecordIncluded, RecordRangeIncluded, Rfc6962Extended, Rfc6962Included, check_record_consistency,
+        check_record_inclusion, check_record_range, prove_record_consistency, prove_record_inclusion,
+        prove_record_range, rfc6962_check_consistency, rfc6962_check_inclusion, rfc6962_prove_consistency,
+        rfc6962_prove_inclusion,
+    };
+    #[pymodule_export]
+    use crate::tree::{Accumulator, NodeFile, RealmTree};
 }

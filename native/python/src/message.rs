@@ -9,7 +9,7 @@ use ama2sec_core::text;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use crate::errors::{exact, exact_or_none, guard, guard_detached, to_py};
+use crate::errors::{Text, Uint, exact, exact_or_none, guard, guard_detached, to_py};
 use crate::identity::{CoreDirectory, Id, PublicKey, SigningKey, random};
 
 /// A view as a Python object, by way of its JSON.
@@ -20,7 +20,7 @@ pub fn from_json<'py>(py: Python<'py>, value: &serde_json::Value) -> PyResult<Bo
 /// An envelope that reads strictly. Nothing in it is known to be true.
 #[pyclass(frozen, module = "ama2sec")]
 pub struct UnverifiedEnvelope {
-    inner: core::UnverifiedEnvelope,
+    pub inner: core::UnverifiedEnvelope,
     body: Option<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -80,11 +80,7 @@ impl UnverifiedEnvelope {
         let inner = self.inner.clone();
         guard_detached(py, move || {
             let part = choose_body(own, given_body(body, salt)?)?;
-            let message = inner.verify(&directory, part)?;
-            if require_body {
-                message.body().required()?;
-            }
-            Ok(Message(message))
+            Ok(Message(inner.verify_asking(&directory, part, require_body)?))
         })
     }
 
@@ -309,7 +305,7 @@ impl ExecutionPath {
 #[pyclass(frozen, module = "ama2sec")]
 pub struct Signed {
     id: core::Id,
-    envelope: Vec<u8>,
+    pub envelope: Vec<u8>,
     body: Option<(Py<PyBytes>, [u8; 32])>,
 }
 
@@ -372,7 +368,7 @@ fn addrs(list: &Bound<'_, PyList>) -> PyResult<Vec<core::Addr>> {
             if let Ok(id) = item.cast::<Id>() {
                 return Ok(core::Addr::Id(id.get().0));
             }
-            let Ok(name) = item.extract::<String>() else {
+            let Ok(name) = item.extract::<Text>() else {
                 let fault = Error::new(Code::ArgumentType, "names and ids", "another type");
                 return Err(to_py(item.py(), &fault));
             };
@@ -390,15 +386,15 @@ impl Draft {
         py: Python<'_>,
         author: &PublicKey,
         body: Option<&Bound<'_, PyAny>>,
-        media_type: &str,
+        media_type: Text,
         recipients: &Bound<'_, PyList>,
         members: Option<&Bound<'_, PyList>>,
-        time_ms: u64,
+        time_ms: Uint,
     ) -> PyResult<Draft> {
         let held = body;
         let body = exact_or_none(body)?;
         let mut salt = [0; 32];
-        let parts = parts(py, author, body, media_type, recipients, time_ms, &mut salt)?;
+        let parts = parts(py, author, body, &media_type, recipients, time_ms.0, &mut salt)?;
         let members = members.map(addrs).transpose()?;
         let inner = guard_detached(py, || core::Draft::open(parts, core::OpenParts { members }))?;
         Ok(Draft { inner, body: keep_body(held, salt) })
@@ -466,11 +462,8 @@ pub fn verify(
     guard_detached(data.py(), || {
         let entry = core::parse_message(bytes)?;
         let part = choose_body(entry.body, given_body(body, salt)?)?;
-        let message = core::UnverifiedEnvelope::parse(entry.envelope)?.verify(&directory, part)?;
-        if require_body {
-            message.body().required()?;
-        }
-        Ok(Message(message))
+        let envelope = core::UnverifiedEnvelope::parse(entry.envelope)?;
+        Ok(Message(envelope.verify_asking(&directory, part, require_body)?))
     })
 }
 
@@ -480,8 +473,10 @@ pub fn verify_many<'py>(
     py: Python<'py>,
     items: &Bound<'py, PyList>,
     directory: &CoreDirectory,
-    threads: usize,
+    threads: Uint,
 ) -> PyResult<Bound<'py, PyList>> {
+    // More threads than items are never started.
+    let threads = usize::try_from(threads.0).unwrap_or(usize::MAX);
     let held: Vec<Bound<'py, PyAny>> = items.iter().collect();
     // An item of the wrong type is the caller's fault, and gets its own verdict like any other.
     let read: Vec<PyResult<&[u8]>> = held.iter().map(exact).collect();

@@ -71,19 +71,12 @@ impl<T: TreeHash> CompactRange<T> {
     }
 
     /// Appends one leaf and hands every node that it completes to `completed`: the leaf itself, then upwards.
-    pub fn append_with(&mut self, leaf: &Hash, mut completed: impl FnMut(&Hash)) -> Result<()> {
+    pub fn append_with(&mut self, leaf: &Hash, completed: impl FnMut(&Hash)) -> Result<()> {
         check_size(self.size.saturating_add(1))?;
-        let mut node = *leaf;
-        completed(&node);
         // One peak is taken in for each one bit at the end of the size, as in a binary counter.
-        for _ in 0..self.size.trailing_ones() {
-            let Some(left) = self.peaks.pop() else {
-                return Err(Error::new(Code::Internal, "a peak for each bit of the size", "none"));
-            };
-            node = T::node(&left, &node);
-            completed(&node);
-        }
-        self.peaks.push(node);
+        let kept = self.peaks.len().saturating_sub(self.size.trailing_ones() as usize);
+        let peak = complete::<T>(leaf, self.peaks.drain(kept..).rev(), completed);
+        self.peaks.push(peak);
         self.size += 1;
         Ok(())
     }
@@ -110,7 +103,19 @@ pub fn bag<T: TreeHash>(peaks: &[Hash]) -> Option<Hash> {
     Some(rest.iter().rev().fold(*last, |right, left| T::node(left, &right)))
 }
 
-fn check_size(size: u64) -> Result<()> {
+/// Hands the nodes that a new leaf completes to `completed`, the leaf first, and returns the last. `left` are their left children,
+/// upwards.
+pub fn complete<T: TreeHash>(leaf: &Hash, left: impl Iterator<Item = Hash>, mut completed: impl FnMut(&Hash)) -> Hash {
+    completed(leaf);
+    left.fold(*leaf, |right, left| {
+        let node = T::node(&left, &right);
+        completed(&node);
+        node
+    })
+}
+
+/// Every size of a tree lies below 2^48 (fingerprint.1.4).
+pub fn check_size(size: u64) -> Result<()> {
     if size >= SIZE_END {
         return Err(Error::new(Code::SizeLimit, "a tree of fewer than 2^48 leaves", format!("{size} leaves")));
     }

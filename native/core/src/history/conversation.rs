@@ -130,7 +130,8 @@ impl<S: NodeStore> ConversationState<S> {
         self.tree.leaf(index)
     }
 
-    pub fn store(&self) -> &S {
+    /// Where the nodes of its tree are kept.
+    pub fn store(&self) -> Result<&S> {
         self.tree.store()
     }
 
@@ -147,7 +148,7 @@ impl<S: NodeStore> ConversationState<S> {
         }
         // 4: an entry of another conversation, put in between.
         if claims.conversation != open.id {
-            return Err(order(Code::ConversationOther, "conversation", &open.id, &claims.conversation));
+            return Err(differs(Code::ConversationOther, "conversation", &open.id, &claims.conversation));
         }
         // 5: an enrolled stranger.
         check_member(open.members.as_deref(), &claims.agent, entry.sender())?;
@@ -155,7 +156,7 @@ impl<S: NodeStore> ConversationState<S> {
         let seq = check_seq(claims, self.last_seq(&claims.agent))?;
         // 8: outside a realm there is one branch.
         if claims.branch != open.id {
-            return Err(order(Code::BranchUnknown, "branch", &open.id, &claims.branch));
+            return Err(differs(Code::BranchUnknown, "branch", &open.id, &claims.branch));
         }
         // 9 and 10: a message that was dropped, altered, moved or put in between.
         check_context(&mut self.tree, &Scope::of_file(open.id), claims)?;
@@ -256,11 +257,11 @@ pub(super) fn check_context<S: NodeStore>(tree: &mut Tree<S>, scope: &Scope, cla
     };
     let leaf = tree.leaf(last)?;
     if leaf != parent {
-        return Err(order(Code::ContextForked, &format!("parent at {last}"), &leaf, &parent));
+        return Err(differs(Code::ContextForked, &format!("parent at {last}"), &leaf, &parent));
     }
     let fingerprint = tree.fingerprint_at(scope, n)?;
     if fingerprint != claims.context.fingerprint {
-        return Err(order(
+        return Err(differs(
             Code::ContextForked,
             &format!("fingerprint of {n} messages"),
             &fingerprint,
@@ -270,7 +271,8 @@ pub(super) fn check_context<S: NodeStore>(tree: &mut Tree<S>, scope: &Scope, cla
     Ok(())
 }
 
-fn order(code: Code, what: &str, expected: &Hash, got: &Hash) -> Error {
+/// Two hashes that had to be one.
+pub(super) fn differs(code: Code, what: &str, expected: &Hash, got: &Hash) -> Error {
     Error::new(code, format!("{what} {}", text::hex(expected)), text::hex(got))
 }
 

@@ -24,6 +24,11 @@ pub trait NodeStore {
     /// Appends one node.
     fn push(&mut self, node: &Hash) -> Result<()>;
 
+    /// Appends many. Where it fails, the caller truncates to the length before.
+    fn append(&mut self, nodes: &[Hash]) -> Result<()> {
+        nodes.iter().try_for_each(|node| self.push(node))
+    }
+
     /// The node at a place below the length.
     fn node(&mut self, index: u64) -> Result<Hash>;
 
@@ -31,15 +36,27 @@ pub trait NodeStore {
     fn truncate(&mut self, length: u64) -> Result<()>;
 }
 
-/// Nodes in memory: 64 bytes for each leaf.
+/// Nodes in memory: 64 bytes for each leaf, and little beyond it.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryNodes {
     nodes: Vec<Hash>,
 }
 
+impl MemoryNodes {
+    /// Bytes that it holds beyond itself.
+    pub fn resident(&self) -> usize {
+        self.nodes.capacity() * size_of::<Hash>()
+    }
+}
+
 impl NodeStore for MemoryNodes {
     fn push(&mut self, node: &Hash) -> Result<()> {
-        self.nodes.push(*node);
+        self.append(std::slice::from_ref(node))
+    }
+
+    fn append(&mut self, nodes: &[Hash]) -> Result<()> {
+        grow(&mut self.nodes, nodes.len());
+        self.nodes.extend_from_slice(nodes);
         Ok(())
     }
 
@@ -144,6 +161,14 @@ impl<F: Read + Write + Seek> NodeStore for FileNodes<F> {
     }
 }
 
-fn beyond(index: u64) -> Error {
+/// Makes room for `more` elements with little to spare, a sixteenth at most once there are many: of a million short vectors, those that
+/// double would stand half empty.
+pub fn grow<E>(vector: &mut Vec<E>, more: usize) {
+    if vector.capacity().saturating_sub(vector.len()) < more {
+        vector.reserve_exact(more.max(3).max(vector.len() / 16));
+    }
+}
+
+pub(super) fn beyond(index: u64) -> Error {
     Error::new(Code::Internal, "the place of a node that was stored", format!("place {index}"))
 }

@@ -29,3 +29,10 @@ pub fn rfc6962_root<'a>(leaf_hashes: impl IntoIterator<Item = &'a Hash>) -> Resu
     }
     Ok(range.root().unwrap_or_else(|| Sha256::digest(b"").into()))
 }
+
+/// A trusted size and root of the realm tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TreeHead {
+    pub size: u64,
+    pub root: Hash,
+}

@@ -1,15 +1,22 @@
 //! The keys that a verifier accepts (identity.3).
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::name::{Name, Purpose};
 use super::rule_s::{EnrolledKey, Thumbprint};
 use crate::errors::{Code, Error, Result};
 use crate::limits::MAX_DIRECTORY;
 use crate::text;
+
+/// Bytes of a directory file.
+const MAX_FILE: usize = 256 << 20;
 
 /// One entry: a key that passed rule S, the verifier's name for it, and what it may sign.
 #[derive(Debug, PartialEq, Eq)]
@@ -99,21 +106,26 @@ impl Directory {
     /// Read the file form strictly; each key passes rule S again. Raises `DirectoryForm` and what `enrol` raises.
     pub fn from_json(data: &[u8]) -> Result<Directory> {
         let wrong = |got: String| Error::new(Code::DirectoryForm, "a directory file of version 1 (identity.3.4)", got);
-        let file: File =
+        if data.len() > MAX_FILE {
+            return Err(wrong(format!("{} bytes", data.len())));
+        }
+        let Object(file): Object<File> =
             serde_json::from_slice(data).map_err(|fault| wrong(format!("a fault at line {}", fault.line())))?;
         if file.format != "ama2sec-directory" || file.version != 1 {
             return Err(wrong(format!("version {} of another format", file.version)));
         }
-        let mut made = Directory::default();
-        let mut last: Option<String> = None;
-        for entry in file.entries {
-            if last.as_ref().is_some_and(|before| *before >= entry.name) {
+        let mut listed: Vec<(String, Purpose, Vec<u8>)> = Vec::with_capacity(file.entries.len());
+        for Object(entry) in file.entries {
+            if listed.last().is_some_and(|(before, ..)| *before >= entry.name) {
                 return Err(wrong(format!("names out of order at {}", text::shown(entry.name.as_bytes()))));
             }
             let key = text::unhex(&entry.key).ok_or_else(|| wrong("a key that is not lowercase hex".into()))?;
             let purpose = Purpose::from_text(&entry.purpose).map_err(|_| wrong("an unknown purpose".into()))?;
-            made.enrol(EnrolledKey::enrol(&key)?, Name::parse(&entry.name)?, purpose)?;
-            last = Some(entry.name);
+            listed.push((entry.name, purpose, key));
+        }
+        let mut made = Directory::default();
+        for (name, purpose, key) in listed {
+            made.enrol(EnrolledKey::enrol(&key)?, Name::parse(&name)?, purpose)?;
         }
         Ok(made)
     }
@@ -132,5 +144,26 @@ struct FileEntry {
 struct File {
     format: String,
     version: u64,
-    entries: Vec<FileEntry>,
+    entries: Vec<Object<FileEntry>>,
+}
+
+/// What stands in the file as a JSON object: a derived `Deserialize` alone would take an array of the values as well.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData)).map(Object)
+    }
 }

@@ -31,10 +31,13 @@ pub fn commitment(salt: &[u8; 32], body: &[u8]) -> Id {
 
 impl Body {
     /// The numbered steps of envelope.7.
-    pub(super) fn check(claim: Option<&BodyClaim>, given: Option<BodyPart<'_>>) -> Result<Body> {
+    pub(super) fn check(claim: Option<&BodyClaim>, given: Option<BodyPart<'_>>, asked: bool) -> Result<Body> {
         let (claim, given) = match (claim, given) {
             (None, None) => return Ok(Body::None),
             (None, Some(_)) => return Err(Error::new(Code::BodyUnexpected, "no body", "one")),
+            (Some(_), None) if asked => {
+                return Err(Error::new(Code::BodyMissing, "the body that the claims commit to", "none"));
+            }
             (Some(_), None) => return Ok(Body::Withheld),
             (Some(claim), Some(given)) => (claim, given),
         };
@@ -49,13 +52,5 @@ impl Body {
             return Ok(Body::Present { salt, body: given.body.into() });
         }
         Err(mismatch())
-    }
-
-    /// Raises `BodyMissing` where the claims commit to a body that was not given.
-    pub fn required(&self) -> Result<()> {
-        match self {
-            Body::Withheld => Err(Error::new(Code::BodyMissing, "the body that the claims commit to", "none")),
-            _ => Ok(()),
-        }
     }
 }

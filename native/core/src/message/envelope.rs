@@ -86,14 +86,7 @@ impl UnverifiedEnvelope {
         if signature.len() != 64 {
             return fault(Code::SignatureLength, "a signature of 64 bytes", format!("{} bytes", signature.len()));
         }
-        check_item(parts.payload, false)?;
-        let claims = parse_claims(parts.payload, &kid)?;
-        // Step 9: one value, one encoding. What differs here is a fault of ours, and nothing is accepted.
-        let again = claims.encode();
-        if again != parts.payload || header_bytes(&kid) != parts.protected {
-            return fault(Code::Internal, "the bytes that these claims encode to", "other bytes");
-        }
-        let signed = sig_structure(parts.protected, parts.payload);
+        let (claims, signed) = read_payload(parts.protected, parts.payload, &kid)?;
         Ok(UnverifiedEnvelope { bytes: data.into(), signature, id: message_id(&signed), signed, kid, claims })
     }
 
@@ -122,11 +115,21 @@ impl UnverifiedEnvelope {
 
     /// The numbered steps of envelope.6, against keys that the verifier chose.
     pub fn verify(self, directory: &Directory, body: Option<BodyPart<'_>>) -> Result<VerifiedEnvelope> {
+        self.verify_asking(directory, body, false)
+    }
+
+    /// The same, where `asked` for a body one that the claims commit to must be there: `BodyMissing` (envelope.7.2).
+    pub fn verify_asking(
+        self,
+        directory: &Directory,
+        body: Option<BodyPart<'_>>,
+        asked: bool,
+    ) -> Result<VerifiedEnvelope> {
         let sender = Arc::clone(directory.by_kid(&self.kid)?);
         let question = self.question(&sender);
         let proof =
             question.key.verify(question.message, question.signature).map_err(|fault| name_key(fault, &sender))?;
-        self.conclude(sender, proof, body)
+        self.conclude(sender, proof, body, asked)
     }
 
     /// Steps 4 to 6, behind a signature that was verified.
@@ -135,6 +138,7 @@ impl UnverifiedEnvelope {
         sender: Arc<Enrolled>,
         _signature: SignatureVerified,
         body: Option<BodyPart<'_>>,
+        asked: bool,
     ) -> Result<VerifiedEnvelope> {
         if self.claims.realm != ZERO {
             return fault(
@@ -143,7 +147,7 @@ impl UnverifiedEnvelope {
                 format!("realm {}", text::hex(&self.claims.realm)),
             );
         }
-        let body = Body::check(self.claims.body.as_ref(), body)?;
+        let body = Body::check(self.claims.body.as_ref(), body, asked)?;
         if sender.purpose != Purpose::Message {
             return fault(
                 Code::PurposeWrong,
@@ -153,6 +157,23 @@ impl UnverifiedEnvelope {
         }
         Ok(VerifiedEnvelope { bytes: self.bytes, id: self.id, claims: self.claims, sender, body })
     }
+}
+
+/// Steps 7 and 9: the claims, and the bytes that are signed over them.
+fn read_payload(protected: &[u8], payload: &[u8], kid: &Id) -> Result<(Claims, Vec<u8>)> {
+    check_item(payload, false)?;
+    let claims = parse_claims(payload, kid)?;
+    // Step 9: one value, one encoding. What differs here is a fault of ours, and nothing is accepted.
+    if claims.encode() != payload || header_bytes(kid) != protected {
+        return fault(Code::Internal, "the bytes that these claims encode to", "other bytes");
+    }
+    Ok((claims, sig_structure(protected, payload)))
+}
+
+/// A message without its signature, as an ancestry proof carries it: its claims and its id (proofs.4.2).
+pub(crate) fn read_message(kid: &Id, payload: &[u8]) -> Result<(Claims, Id)> {
+    let (claims, signed) = read_payload(&header_bytes(kid), payload, kid)?;
+    Ok((claims, message_id(&signed)))
 }
 
 /// Say whose key it was; the key alone says nothing to a person.

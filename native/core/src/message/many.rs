@@ -48,7 +48,7 @@ fn verify_chunk(items: &[Incoming<'_>], directory: &Directory) -> Vec<Result<Ver
                 Err(crate::errors::Error::new(crate::errors::Code::Internal, "one answer a question", "fewer"))
             });
             let proof = answer.map_err(|fault| name_key(fault, &sender))?;
-            envelope.conclude(sender, proof, body)
+            envelope.conclude(sender, proof, body, false)
         })
         .collect()
 }

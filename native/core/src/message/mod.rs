@@ -16,6 +16,7 @@ pub use body::{Body, BodyPart, commitment};
 pub use claims::{Addr, BodyClaim, Claims, Context, Id, Kind, Merge, OpenPart, Output, Seq, WorkflowState, ZERO};
 pub use draft::{Draft, MessageParts, OpenParts};
 pub use entry::{Entry, encode_entry, parse_entry, parse_message};
+pub(crate) use envelope::read_message;
 pub use envelope::{HEADER_TYP, UnverifiedEnvelope, VerifiedEnvelope, encode_envelope, header_bytes, sig_structure};
 pub use hash::{Purpose as HashPurpose, fingerprint, keyed, message_id, node};
 pub use many::{Incoming, verify_many};

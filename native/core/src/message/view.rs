@@ -85,7 +85,7 @@ pub fn claims_to_json(claims: &Claims) -> Value {
     Value::Object(view)
 }
 
-/// Claims bytes from the JSON view, for crafting authentic but hostile input: types are kept to, limits are not.
+/// Claims bytes from the JSON view, for crafting authentic but hostile input: types are kept to, limits are not (conform).
 /// Raises `ConformQuestion`.
 pub fn claims_from_json(view: &Value, agent: &Id) -> Result<Vec<u8>> {
     let mut out = Writer::default();
@@ -136,12 +136,15 @@ fn write_view(out: &mut Writer, view: &Value, agent: &Id) -> Option<()> {
 fn write_claim(out: &mut Writer, name: &str, value: &Value, agent: &Id) -> Option<()> {
     match name {
         "realm" | "conversation" | "salt" => write_hex(out, value),
-        "kind" => {
-            let number = value.as_u64().or_else(|| Some(Kind::from_text(value.as_str()?)? as u64))?;
-            out.uint(number);
-            Some(())
-        }
+        "kind" => match value.as_str() {
+            Some(text) => {
+                out.uint(Kind::from_text(text)? as u64);
+                Some(())
+            }
+            None => write_int(out, value),
+        },
         "agent_identity" => {
+            only(value, &["agent", "grant"])?;
             out.array(2);
             match value.get("agent") {
                 Some(given) => write_hex(out, given)?,
@@ -152,9 +155,11 @@ fn write_claim(out: &mut Writer, name: &str, value: &Value, agent: &Id) -> Optio
             write_hex_or_null(out, value.get("grant").unwrap_or(&Value::Null))
         }
         "context_fingerprint" => {
-            out.array(4).uint(value.get("size")?.as_u64()?);
+            only(value, &["size", "fingerprint", "registry_size", "registry_fingerprint"])?;
+            out.array(4);
+            write_int(out, value.get("size")?)?;
             write_hex(out, value.get("fingerprint")?)?;
-            out.uint(value.get("registry_size")?.as_u64()?);
+            write_int(out, value.get("registry_size")?)?;
             write_hex(out, value.get("registry_fingerprint")?)
         }
         "execution_path" => write_path(out, value),
@@ -164,24 +169,25 @@ fn write_claim(out: &mut Writer, name: &str, value: &Value, agent: &Id) -> Optio
             let [epoch, counter] = value.as_array()?.as_slice() else {
                 return None;
             };
-            out.array(2).uint(epoch.as_u64()?).uint(counter.as_u64()?);
-            Some(())
+            out.array(2);
+            write_int(out, epoch)?;
+            write_int(out, counter)
         }
-        "time" => {
-            out.uint(value.as_u64()?);
-            Some(())
-        }
+        "time" => write_int(out, value),
         "body" if value.is_null() => {
             out.null();
             Some(())
         }
         "body" => {
+            only(value, &["commitment", "size", "media_type"])?;
             out.array(3);
             write_hex(out, value.get("commitment")?)?;
-            out.uint(value.get("size")?.as_u64()?).text(value.get("media_type")?.as_str()?);
+            write_int(out, value.get("size")?)?;
+            out.text(value.get("media_type")?.as_str()?);
             Some(())
         }
         "workflow" => {
+            only(value, &["required", "definition"])?;
             out.array(2).bool(value.get("required")?.as_bool()?);
             match value.get("definition")? {
                 Value::Null => out.null(),
@@ -191,6 +197,16 @@ fn write_claim(out: &mut Writer, name: &str, value: &Value, agent: &Id) -> Optio
         }
         _ => None,
     }
+}
+
+/// An object without other members than these.
+fn only(value: &Value, members: &[&str]) -> Option<()> {
+    value.as_object()?.keys().all(|key| members.contains(&key.as_str())).then_some(())
+}
+
+fn write_int(out: &mut Writer, value: &Value) -> Option<()> {
+    out.int(value.as_i64()?);
+    Some(())
 }
 
 fn write_hex(out: &mut Writer, value: &Value) -> Option<()> {
@@ -225,15 +241,17 @@ fn write_addrs(out: &mut Writer, value: &Value) -> Option<()> {
 }
 
 fn write_path(out: &mut Writer, value: &Value) -> Option<()> {
+    only(value, &["branch", "parent", "merges"])?;
     out.array(3);
     write_hex(out, value.get("branch")?)?;
     write_hex_or_null(out, value.get("parent")?)?;
     let merges = value.get("merges")?.as_array()?;
     out.array(merges.len());
     for merge in merges {
+        only(merge, &["branch", "size", "fingerprint"])?;
         out.array(3);
         write_hex(out, merge.get("branch")?)?;
-        out.uint(merge.get("size")?.as_u64()?);
+        write_int(out, merge.get("size")?)?;
         write_hex(out, merge.get("fingerprint")?)?;
     }
     Some(())
@@ -244,6 +262,7 @@ fn write_workflow(out: &mut Writer, value: &Value) -> Option<()> {
         out.null();
         return Some(());
     }
+    only(value, &["instance", "definition", "step", "outputs", "approves"])?;
     out.array(5);
     write_hex_or_null(out, value.get("instance")?)?;
     write_hex(out, value.get("definition")?)?;

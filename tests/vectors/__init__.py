@@ -1,0 +1,1 @@
+"""Vectors: questions with the one right answer, for any implementation (see README.md)."""
