@@ -27,9 +27,6 @@ def run() -> None:
     pyca_signature = pyca.sign(message)
     public, nacl_public, pyca_public = ours.public, theirs.verify_key, pyca.public_key()
     backend = hazmat.backend()
-    for name in FLOORS:
-        if name != backend:
-            print(f"  ({name}: not measured, this processor runs {backend})")
     timings = interleaved(
         {
             "ama2sec": lambda: hazmat.ed25519_verify(public, message, signature),

@@ -62,7 +62,7 @@ pub fn in_parallel<T: Sync, R: Send>(
     let wanted = if threads == 0 { cores } else { threads.min(64) };
     let workers = wanted.min(items.len().div_ceil(chunk));
     if workers <= 1 {
-        return items.chunks(chunk).flat_map(map).collect();
+        return gathered(items.len(), items.chunks(chunk).map(map));
     }
     let mut answers: Vec<Vec<R>> = Vec::new();
     answers.resize_with(items.len().div_ceil(chunk), Vec::new);
@@ -82,9 +82,18 @@ pub fn in_parallel<T: Sync, R: Send>(
     };
     std::thread::scope(|scope| {
         for _ in 1..workers {
-            scope.spawn(run);
+            // Where the system gives no more threads, those that there are do the work: no reason to panic.
+            if std::thread::Builder::new().spawn_scoped(scope, run).is_err() {
+                break;
+            }
         }
         run();
     });
-    answers.into_iter().flatten().collect()
+    gathered(items.len(), answers.into_iter())
+}
+
+fn gathered<R>(count: usize, parts: impl Iterator<Item = Vec<R>>) -> Vec<R> {
+    let mut all = Vec::with_capacity(count);
+    parts.for_each(|part| all.extend(part));
+    all
 }

@@ -26,7 +26,48 @@ fn fault<T>(code: Code, at: usize, expected: &'static str, got: impl Into<Cow<'s
 }
 
 /// One head, by the order of envelope.3.10; returns it with the offset behind it.
+#[inline]
 fn read_head(data: &[u8], at: usize, as_key: bool) -> Result<(Head, usize)> {
+    match short_head(data, at) {
+        Some(found) if !as_key || matches!(found.0, Head::Uint(_) | Head::Negative(_) | Head::Text(_)) => Ok(found),
+        _ => any_head(data, at, as_key),
+    }
+}
+
+/// A sound head of one or two bytes, as nearly all of a message's are. None says nothing about the bytes: `any_head` judges them.
+#[inline]
+fn short_head(data: &[u8], at: usize) -> Option<(Head, usize)> {
+    let (&first, behind) = data.get(at..)?.split_first()?;
+    let (argument, left, next) = match first & 0x1f {
+        info @ 0..24 => (info, behind.len(), at + 1),
+        24 => {
+            let (&argument, behind) = behind.split_first().filter(|(argument, _)| **argument >= 24)?;
+            (argument, behind.len(), at + 2)
+        }
+        _ => return None,
+    };
+    let length = usize::from(argument);
+    let head = match first >> 5 {
+        0 => Head::Uint(u64::from(argument)),
+        1 => Head::Negative(!i64::from(argument)),
+        2 if length <= left => Head::Bytes(length),
+        3 if length <= left => Head::Text(length),
+        4 if length <= left => Head::Array(length),
+        5 if length <= left / 2 => Head::Map(length),
+        7 => match first {
+            0xf4 => Head::Bool(false),
+            0xf5 => Head::Bool(true),
+            0xf6 => Head::Null,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some((head, next))
+}
+
+#[cold]
+#[inline(never)]
+fn any_head(data: &[u8], at: usize, as_key: bool) -> Result<(Head, usize)> {
     let Some(&first) = data.get(at) else {
         return fault(Code::Truncated, at, "an item", "the end of the bytes");
     };
@@ -213,14 +254,19 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
+    #[inline]
+    fn next(&self) -> Option<(Head, usize)> {
+        short_head(self.data, self.at).or_else(|| any_head(self.data, self.at, false).ok())
+    }
+
     pub fn head(&mut self) -> Option<Head> {
-        let (head, next) = read_head(self.data, self.at, false).ok()?;
+        let (head, next) = self.next()?;
         self.at = next;
         Some(head)
     }
 
     pub fn peek(&self) -> Option<Head> {
-        read_head(self.data, self.at, false).ok().map(|(head, _)| head)
+        self.next().map(|(head, _)| head)
     }
 
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {

@@ -41,19 +41,11 @@ pub fn message_id(sig_structure: &[u8]) -> Id {
 
 /// An inner node: exactly 64 bytes are hashed (fingerprint.1.2).
 pub fn node(left: &Id, right: &Id) -> Id {
-    let mut data = [0; 64];
-    for (to, from) in data.iter_mut().zip(left.iter().chain(right)) {
-        *to = *from;
-    }
-    keyed(Purpose::Node, &data)
+    keyed(Purpose::Node, [*left, *right].as_flattened())
 }
 
 /// The size-bound fingerprint of n >= 1 leaves with this root (fingerprint.2).
 pub fn fingerprint(realm: &Id, conversation: &Id, branch: &Id, n: u64, root: &Id) -> Id {
-    let mut data = [0; 136];
-    let parts = realm.iter().chain(conversation).chain(branch).copied().chain(n.to_be_bytes()).chain(*root);
-    for (to, from) in data.iter_mut().zip(parts) {
-        *to = from;
-    }
-    keyed(Purpose::Fingerprint, &data)
+    let parts: [&[u8]; 5] = [realm, conversation, branch, &n.to_be_bytes(), root];
+    keyed(Purpose::Fingerprint, &parts.concat())
 }
