@@ -106,28 +106,8 @@ impl Registry {
     /// The registry after its genesis, which has been judged (registry.3.7); the keys of the roots in their order, then the
     /// sequencer's.
     pub(super) fn found(realm: Id, genesis: &GenesisPart, keys: &[EnrolledKey]) -> Result<Registry> {
-        let (mut trees, branch) = Forest::with_branch(MemoryNodes::default());
-        trees.append(branch, &realm)?;
-        let mut registry = Registry {
-            realm,
-            name: genesis.name.clone(),
-            rules_version: genesis.rules_version,
-            dev: genesis.dev,
-            size: 1,
-            trees: Mutex::new(trees),
-            branch,
-            agents: HashMap::new(),
-            keys: HashMap::new(),
-            names: HashMap::new(),
-            roots: BTreeSet::new(),
-            sequencers: BTreeSet::new(),
-            policy: (realm, genesis.policy),
-            definitions: HashMap::new(),
-            proposals: BTreeMap::new(),
-            open: HashMap::new(),
-            erased: BTreeSet::new(),
-            seqs: HashMap::new(),
-        };
+        let mut registry = Registry::over(realm, genesis.name.clone(), &[realm], (realm, genesis.policy))?;
+        (registry.rules_version, registry.dev) = (genesis.rules_version, genesis.dev);
         let roots = genesis.roots.iter().map(|root| (&root.name, Purpose::Root, root.next));
         let all = roots.chain([(&genesis.sequencer.0, Purpose::Sequencer, None)]);
         for ((name, purpose, next), key) in all.zip(keys) {
@@ -138,7 +118,7 @@ impl Registry {
         Ok(registry)
     }
 
-    /// A registry without agents over leaves that are known from elsewhere, for a state that is put together again.
+    /// A registry without agents over these leaves.
     pub(super) fn over(realm: Id, name: Name, leaves: &[Id], policy: (Id, Policy)) -> Result<Registry> {
         let (mut trees, branch) = Forest::with_branch(MemoryNodes::default());
         let size = trees.extend(branch, leaves)?;
