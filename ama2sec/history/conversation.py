@@ -77,14 +77,14 @@ class Conversation:
         identity: Identity,
         directory: Directory,
         *,
-        members: Sequence[str | Id] | None = None,
+        members: str | Id | Sequence[str | Id] | None = None,
     ) -> Conversation:
         """Open a new conversation in a new file.
 
         ``members`` are names of ``directory`` or ids; None means everyone enrolled. The author is always one, and is enrolled in
         ``directory`` for messages (``KeyUnknown``, ``PurposeWrong``). Raises ``FileExists``, ``WriteFailed``, ``NameUnknown``, ``TooMany``, ``AgentInUse``, ``SignerFault``.
         """
-        listed = None if members is None else _with(identity.id, _resolved(members, directory))
+        listed = None if members is None else _with(identity.id, _resolved(addresses(members), directory))
         first = identity.seal(Draft.open(identity.public, None, _MEDIA_TYPE, [], listed, clock_ms()))
         return cls._begin(path, identity, directory, _native.transcript_header() + first.to_bytes())
 

@@ -416,3 +416,20 @@ def test_a_conversation_that_nobody_could_open_is_not_made(tmp_path: Path) -> No
             Conversation.join(tmp_path / "a.ama", identity("alice", 1), DIRECTORY, data)  # type: ignore[arg-type]
         assert caught.value.code == "NotBytes"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_addresses_and_names_of_files_that_are_none_are_the_callers_fault(tmp_path: Path) -> None:
+    alice = identity("alice", 1)
+    with Conversation.create(tmp_path / "a.ama", alice, DIRECTORY, members="bob") as chat:
+        # One name, not its letters.
+        assert chat.size == 1
+        calls: list[tuple[str, Callable[[], object]]] = [
+            ("ArgumentType", lambda: chat.send(b"", to=None)),  # type: ignore[arg-type]
+            ("ArgumentType", lambda: alice.sign(b"", to=5)),  # type: ignore[arg-type]
+            ("WriteFailed", lambda: Conversation.load("", alice, DIRECTORY)),
+            ("WriteFailed", lambda: Conversation.load("a\0b", alice, DIRECTORY)),
+        ]
+        for code, call in calls:
+            with pytest.raises(Ama2Error) as caught:
+                call()
+            assert caught.value.code == code
