@@ -71,8 +71,9 @@ format: $(STAMP)
 	$(VENV)/bin/ruff check --fix .
 	$(CARGO) fmt --all
 
+# BENCH=--big for 10 M leaves and 10 messages in each of 1 M branches: some minutes.
 bench: $(BUILT)
-	$(CARGO) run --release --locked --package bench
+	$(CARGO) run --release --locked --package bench -- $(BENCH)
 	$(PY) -m tests.benchmarks
 
 # The same with the code that runs on processors without AVX-512 IFMA: built for it alone, into a folder of its own.

@@ -190,9 +190,8 @@ fn independent(each: u64) -> Outcome<Many> {
 fn forks(each: u64) -> Outcome<Many> {
     let (mut forest, main) = Forest::<BranchTree, _>::with_branch(MemoryNodes::default());
     fill(&mut forest, main, MILLION)?;
-    let mut random = Random(5);
-    let mut fork = || forest.fork(main, random.below(MILLION) + 1, MemoryNodes::default());
-    let branches = (0..MILLION).map(|_| fork()).collect::<Result<Vec<_>, _>>()?;
+    let mut fork = |i| forest.fork(main, scattered(i, MILLION) + 1, MemoryNodes::default());
+    let branches = (0..MILLION).map(&mut fork).collect::<Result<Vec<_>, _>>()?;
     at_random(&mut forest, &branches, each)
 }
 
@@ -204,10 +203,9 @@ fn chain() -> Outcome<()> {
         forest.append(branch, &leaf(size))?;
         branch = forest.fork(branch, size, MemoryNodes::default())?;
     }
-    let mut random = Random(3);
     let start = cpu();
-    for _ in 0..SLICE {
-        black_box(forest.leaf(branch, random.below(DEEP))?);
+    for i in 0..SLICE {
+        black_box(forest.leaf(branch, scattered(i, DEEP))?);
     }
     let each = (cpu() - start).as_nanos() as f64 / SLICE as f64;
     println!("  a leaf at random through a chain of {DEEP} forks: {each:.0} ns");
@@ -216,11 +214,10 @@ fn chain() -> Outcome<()> {
 
 fn at_random(forest: &mut Forest<BranchTree, MemoryNodes>, branches: &[Branch], each: u64) -> Outcome<Many> {
     let operations = branches.len() as u64 * each;
-    let mut random = Random(9);
     let mut times = [Vec::new(), Vec::new()];
     let start = cpu();
     for i in 0..operations {
-        let branch = branches[random.below(branches.len() as u64) as usize];
+        let branch = branches[scattered(i, branches.len() as u64) as usize];
         // The clock costs as much as a hash: only one of 16 is timed by itself.
         let began = (i % 16 == 0).then(Instant::now);
         let index = forest.append(branch, &leaf(i))?;
@@ -310,13 +307,8 @@ fn leaf(i: u64) -> Hash {
     leaf
 }
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
+/// The i-th of a fixed series of scattered numbers below `end`.
+fn scattered(i: u64, end: u64) -> u64 {
+    let mixed = (i ^ 0x5851_f42d_4c95_7f2d).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9).rotate_right(32) % end
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod history_support;
+
 use std::sync::{Arc, Mutex};
 
 use ama2sec_core::errors::Code;
@@ -13,6 +15,7 @@ use ama2sec_core::history::nodes::{MemoryNodes, NodeStore};
 use ama2sec_core::history::reader::NodeReader;
 use ama2sec_core::history::sha_tree::{Rfc6962, rfc6962_root};
 use ama2sec_core::history::tree::Tree;
+use history_support::Random;
 
 const REALM: Hash = [1; 32];
 const CONVERSATION: Hash = [2; 32];
@@ -30,18 +33,6 @@ fn model_root<T: TreeHash>(leaves: &[Hash]) -> Hash {
 
 fn leaf(i: u64) -> Hash {
     *blake3::hash(&i.to_be_bytes()).as_bytes()
-}
-
-/// A small generator with a fixed seed: a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
 }
 
 /// A disk in memory that fails after some bytes.
@@ -186,7 +177,10 @@ fn forks_have_bounds() {
     forest.append(fork, &leaf(2)).unwrap();
     assert_eq!(forest.root(below, 1).unwrap(), Some(leaf(0)));
     assert_eq!(forest.root(below, 2).unwrap_err().code, Code::ArgumentRange);
-    // What a fork inherits cannot be cut away under it.
+    // What a fork inherits cannot be cut away under it, what lies beyond can.
+    forest.append(main, &leaf(9)).unwrap();
+    forest.truncate(main, 2).unwrap();
+    assert_eq!((forest.size(main).unwrap(), forest.root(fork, 2).unwrap()), (2, forest.root(main, 2).unwrap()));
     assert_eq!(forest.truncate(main, 1).unwrap_err().code, Code::ArgumentRange);
     assert_eq!(forest.truncate(fork, 1).unwrap_err().code, Code::ArgumentRange);
     forest.truncate(fork, 2).unwrap();
@@ -393,8 +387,13 @@ fn a_lost_file_is_an_error_of_its_own() {
     assert_eq!(forest.root(branch, 1999).unwrap_err().code, Code::FileUnreadable);
     // The newest nodes are remembered, and so are right or absent.
     assert_eq!(forest.leaf(branch, 3999).unwrap(), leaf(3999));
+    // A place that was given to the branch and not written yet is no node.
     let mut store = file.branch();
-    assert_eq!(store.node(0).unwrap_err().code, Code::Internal);
+    for place in 0..20 {
+        assert_eq!(store.node(place).unwrap_err().code, Code::Internal);
+        store.push(&leaf(place)).unwrap();
+        assert_eq!(store.node(place).unwrap(), leaf(place));
+    }
 }
 
 /// Memory by capacity: 100 bytes a branch and 70 an own message; with nodes in a file 250 bytes a branch, however long it is.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod history_support;
+
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 
 use ama2sec_core::errors::Code;
@@ -11,6 +13,7 @@ use ama2sec_core::history::head::Head;
 use ama2sec_core::history::nodes::{FileNodes, MemoryNodes, NodeStore, node_count, node_index};
 use ama2sec_core::history::sha_tree::{Rfc6962, rfc6962_leaf, rfc6962_root};
 use ama2sec_core::history::tree::Tree;
+use history_support::Random;
 use sha2::{Digest, Sha256};
 
 fn keyed(purpose: &str, input: &[u8]) -> Hash {
@@ -53,18 +56,6 @@ fn leaves(count: u64) -> Vec<Hash> {
 
 fn scope() -> Scope {
     Scope { realm: [1; 32], conversation: [2; 32], branch: [3; 32] }
-}
-
-/// A small generator with a fixed seed: a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
 }
 
 #[test]
