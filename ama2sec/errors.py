@@ -465,7 +465,7 @@ _ROWS: Final[tuple[tuple[int, str, str, str, bool, str], ...]] = (
     (407, "AgentInUse", "usage", "fingerprint.7.2", True, "Another writer holds this agent in this conversation."),
     (408, "SignerFault", "usage", "identity.2.5", True, "The external signer's answer does not verify under its key."),
     (409, "BodyLimit", "usage", "envelope.7.5", True, "A body is larger than 256 KiB."),
-    (410, "EntryRefused", "usage", "fingerprint.7.4", True, "This conversation cannot take the entry."),
+    (410, "EntryRefused", "usage", "fingerprint.7.4", False, "This conversation cannot take the entry."),
     (411, "Cancelled", "usage", "errors.2", True, "The work was interrupted; nothing was written."),
     (412, "Backpressure", "usage", "realm.1", False, "The inbox is full."),
     (413, "ClockRange", "usage", "fingerprint.7.3", True, "The clock is outside the range that a number can carry."),

@@ -54,6 +54,7 @@ def guarded(command: Callable[[], int], *, as_json: bool = False) -> int:
         told = "an interrupt; what was finished before it stays, and nothing is half-written"
         return _report(error("Cancelled", "to finish", told), as_json, 128 + number)
     except BrokenPipeError:
+        _silence()
         return _report(error("PipeClosed", "a reader of the output", "none"), as_json, 21)
     except Exception as fault:  # noqa: BLE001  a fault of ours must not show a traceback, which may hold secrets
         ours = error("Internal", "the command to finish", f"{type(fault).__name__}; please report it")
@@ -67,20 +68,25 @@ def _flush() -> None:
     flush()
 
 
-def _report(fault: Ama2Error, as_json: bool, status: int) -> int:
-    from ama2sec.cli.show import emit, fault_view, silence, tell
+def _silence() -> None:
+    from ama2sec.cli.show import silence
 
-    if fault.code in ("PipeClosed", "WriteFailed"):
-        # What is left in the buffer of standard output cannot go anywhere; the last flush must not say so again.
-        silence()
-    if not as_json:
-        tell(str(fault), style="red")
-        return status
-    try:
-        emit(fault_view(fault))
-    except Ama2Error:
-        silence()
-        tell(str(fault))
+    silence()
+
+
+def _report(fault: Ama2Error, as_json: bool, status: int) -> int:
+    from ama2sec.cli.show import emit, fault_view, flush, tell
+
+    if as_json:
+        try:
+            emit(fault_view(fault))
+            flush()
+        except Ama2Error:
+            # Standard output itself is at fault: it is said where it can be.
+            pass
+        else:
+            return status
+    tell(str(fault), style="red")
     return status
 
 

@@ -21,7 +21,7 @@ directory_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-DirectoryFile = Annotated[Path, typer.Argument(metavar="FILE", help="The directory file.")]
+DirectoryFile = Annotated[Path, typer.Argument(metavar="FILE", readable=False, help="The directory file.")]
 _MAX_FILE = 256 << 20
 
 
@@ -37,7 +37,8 @@ def add(
     purpose: Purpose = "message",
     key: Annotated[str | None, typer.Option(metavar="KEY", help="The public key: 64 hex digits or a did:key.")] = None,
     source: Annotated[
-        Path | None, typer.Option("--from", metavar="FILE", help="Take the public key of this key file.")
+        Path | None,
+        typer.Option("--from", metavar="FILE", readable=False, help="Take the public key of this key file."),
     ] = None,
     passphrase_file: PassphraseFile = None,
     as_json: JSON = False,
@@ -94,7 +95,9 @@ def remove(
 @directory_app.command("import", short_help="Accept all keys of another directory.")
 def import_file(
     file: DirectoryFile,
-    other: Annotated[Path, typer.Argument(metavar="OTHER", help="A directory file; - for standard input.")],
+    other: Annotated[
+        Path, typer.Argument(metavar="OTHER", readable=False, help="A directory file; - for standard input.")
+    ],
     as_json: JSON = False,
 ) -> None:
     """Accept all keys of another directory; nothing is changed if one of them clashes."""
@@ -110,14 +113,15 @@ def _count(done: str, directory: Directory, as_json: bool) -> None:
     if as_json:
         emit({"ok": True, "keys": len(directory)})
     else:
-        line(f"{done}; {len(directory)} keys now")
+        line(f"{done}; {len(directory)} {'key' if len(directory) == 1 else 'keys'} now")
 
 
 @directory_app.command("export", short_help="Write it again in its one form.")
 def export_file(
     file: DirectoryFile,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The new file; standard output by default.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", readable=False, help="The new file; standard output by default."),
     ] = None,
 ) -> None:
     """Write the directory again in its one form, each key checked."""

@@ -47,6 +47,7 @@ DirectoryOption = Annotated[
         "--directory",
         "-d",
         metavar="FILE",
+        readable=False,
         envvar="AMA2SEC_DIRECTORY",
         help="The keys that you accept (made by ama2sec directory).",
     ),
@@ -56,6 +57,7 @@ PassphraseFile = Annotated[
     typer.Option(
         "--passphrase-file",
         metavar="FILE",
+        readable=False,
         envvar="AMA2SEC_PASSPHRASE_FILE",
         help="The passphrase is the first line of this file (or pipe). Without it you are asked.",
     ),

@@ -31,6 +31,7 @@ def inspect(
         Path | None,
         typer.Argument(
             metavar="FILE",
+            readable=False,
             help="A message, several, a conversation, a proof or an exhibit; standard input by default, and for -.",
             show_default=False,
         ),
@@ -40,7 +41,7 @@ def inspect(
     ] = None,
     directory: Annotated[
         Path | None,
-        typer.Option("--directory", "-d", metavar="FILE", help="Verify it under these keys as well."),
+        typer.Option("--directory", "-d", metavar="FILE", readable=False, help="Verify it under these keys as well."),
     ] = None,
     svg: Annotated[
         Path | None, typer.Option(metavar="FILE", help="For a proof or an exhibit: draw its path into a new file.")

@@ -41,19 +41,23 @@ def show_view(view: dict[str, str], *, as_json: bool) -> None:
 def keygen(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A name: a-z 0-9 . _ -, at most 64.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The new key file; never over an existing one.")
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="FILE", readable=False, help="The new key file; never over an existing one."
+        ),
     ],
     purpose: Purpose = "message",
     passphrase_file: PassphraseFile = None,
     no_passphrase: Annotated[bool, typer.Option("--no-passphrase", help="Leave the file unencrypted.")] = False,
     import_openssh: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Take this OpenSSH private key instead of a new one.")
+        Path | None,
+        typer.Option(metavar="FILE", readable=False, help="Take this OpenSSH private key instead of a new one."),
     ] = None,
     import_pkcs8: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Take this PKCS#8 PEM private key instead.")
+        Path | None, typer.Option(metavar="FILE", readable=False, help="Take this PKCS#8 PEM private key instead.")
     ] = None,
     import_passphrase_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The passphrase of the key to import.")
+        Path | None, typer.Option(metavar="FILE", readable=False, help="The passphrase of the key to import.")
     ] = None,
     as_json: JSON = False,
 ) -> None:
@@ -86,13 +90,16 @@ def show_id(
     what: Annotated[str, typer.Argument(metavar="KEY", help="A key file, or a did:key.")],
     passphrase_file: PassphraseFile = None,
     export_openssh: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the private key in OpenSSH's format.")
+        Path | None, typer.Option(metavar="FILE", readable=False, help="Write the private key in OpenSSH's format.")
     ] = None,
     export_pkcs8: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the private key as PKCS#8 PEM.")
+        Path | None, typer.Option(metavar="FILE", readable=False, help="Write the private key as PKCS#8 PEM.")
     ] = None,
     export_passphrase_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Encrypt the export with this passphrase; you are asked else.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", readable=False, help="Encrypt the export with this passphrase; you are asked else."
+        ),
     ] = None,
     no_passphrase: Annotated[bool, typer.Option("--no-passphrase", help="Leave the export unencrypted.")] = False,
     as_json: JSON = False,

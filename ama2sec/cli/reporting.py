@@ -164,13 +164,16 @@ def explanation(fault: HistoryError) -> list[tuple[str, str, str]]:
     who = f", signed by {first['author']}" if first["author"] else ""
     rows = [("first fault", f"entry {first['position']} (byte {first['offset']}){who}", _sound(report["sound"]))]
     rows += [("explanation", f"entry {r['position']} {_KINDS[r['kind']]}", _proof(r)) for r in report["repairs"]]
-    rest = f"{report['fits_after']:,} later entries fit, {report['misfits_after']:,} do not"
+    fits, misfits = report["fits_after"], report["misfits_after"]
+    rest = f"{fits:,} later {'entry fits' if fits == 1 else 'entries fit'}, {misfits:,} {'does' if misfits == 1 else 'do'} not"
     rows.append(("afterwards", rest, "" if report["judged"] else "the rest was not judged"))
     return rows
 
 
 def _sound(count: int) -> str:
-    return "nothing before it is sound" if count == 0 else f"the {count:,} before it are sound"
+    if count < 2:
+        return "the one before it is sound" if count else "nothing stands before it"
+    return f"the {count:,} before it are sound"
 
 
 def _proof(repair: dict[str, Any]) -> str:

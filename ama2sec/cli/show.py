@@ -70,6 +70,7 @@ def _output() -> Iterator[None]:
     try:
         yield
     except OSError as fault:
+        silence()
         raise _files.unwritable(_OUTPUT, fault) from None
 
 
@@ -102,10 +103,11 @@ def flush() -> None:
 
 
 def silence() -> None:
-    """Point standard output at nothing, so that the interpreter's own last flush neither fails nor speaks."""
+    """Give standard output up: what is in its buffer goes nowhere, and the interpreter's own last flush says nothing."""
+    stream, sys.stdout = sys.stdout, None
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, sys.stdout.fileno())
+        os.dup2(nothing, stream.fileno())
         os.close(nothing)
 
 

@@ -36,13 +36,15 @@ class Turn(NamedTuple):
 
 
 def sign(
-    key: Annotated[Path, typer.Option("--key", "-k", metavar="FILE", help="The author's key file.")],
+    key: Annotated[Path, typer.Option("--key", "-k", metavar="FILE", readable=False, help="The author's key file.")],
     body: Annotated[
-        Path | None, typer.Option("--body", "-b", metavar="FILE", help="The body; standard input by default.")
+        Path | None,
+        typer.Option("--body", "-b", metavar="FILE", readable=False, help="The body; standard input by default."),
     ] = None,
     to: Annotated[list[str] | None, typer.Option("--to", metavar="NAME", help="May be given several times.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="The new file; standard output by default.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", readable=False, help="The new file; standard output by default."),
     ] = None,
     media_type: Annotated[
         str | None,
@@ -51,7 +53,11 @@ def sign(
     conversation: Annotated[
         Path | None,
         typer.Option(
-            "--conversation", "-c", metavar="FILE", help="Append to this conversation (made if absent); needs -d."
+            "--conversation",
+            "-c",
+            metavar="FILE",
+            readable=False,
+            help="Append to this conversation (made if absent); needs -d.",
         ),
     ] = None,
     members: Annotated[
@@ -60,7 +66,14 @@ def sign(
     ] = None,
     directory: Annotated[
         Path | None,
-        typer.Option("--directory", "-d", metavar="FILE", envvar="AMA2SEC_DIRECTORY", help="The keys that you accept."),
+        typer.Option(
+            "--directory",
+            "-d",
+            metavar="FILE",
+            readable=False,
+            envvar="AMA2SEC_DIRECTORY",
+            help="The keys that you accept.",
+        ),
     ] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help=f"The input is JSON lines, a message each: {_TURN}.")] = False,
     as_json: Annotated[

@@ -49,6 +49,7 @@ def verify(
         Path | None,
         typer.Argument(
             metavar="FILE",
+            readable=False,
             help="A message, several, JSON lines, or a conversation; standard input by default, and for -.",
             show_default=False,
         ),
@@ -57,7 +58,8 @@ def verify(
         str | None, typer.Option(metavar="SIZE:HASH", help="For a conversation: a head that you kept from earlier.")
     ] = None,
     body: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="For one message: write its verified body to this new file.")
+        Path | None,
+        typer.Option(metavar="FILE", readable=False, help="For one message: write its verified body to this new file."),
     ] = None,
     require_body: Annotated[
         bool, typer.Option("--require-body", help="For messages: one whose body is withheld is not valid.")

@@ -14,6 +14,7 @@ from ama2sec._native import Draft, Fingerprint, Id, Message, Signed
 from ama2sec.errors import Ama2Error, error
 from ama2sec.identity import Directory, Identity
 from ama2sec.identity.identity import addresses, clock_ms
+from ama2sec.identity.secrecy import forgetful
 from ama2sec.limits import TIME_END
 from ama2sec.message import verify
 
@@ -75,6 +76,9 @@ class Conversation:
         """
         from ama2sec.history.transcript import verify_conversation
 
+        if type(data) is not bytes:
+            # A path or a stream would be verified, and then something else written.
+            raise error("NotBytes", "bytes, exactly", type(data).__name__)
         verify_conversation(data, directory)
         return cls._begin(path, identity, directory, data)
 
@@ -86,6 +90,7 @@ class Conversation:
         return cls.load(path, identity, directory)
 
     @classmethod
+    @forgetful
     def load(cls, path: str | os.PathLike[str], identity: Identity, directory: Directory) -> Conversation:
         """Open an existing file: verify all of it, take the lock, and be ready to send and receive.
 
@@ -244,7 +249,11 @@ class Conversation:
             self.close()
 
     def __repr__(self) -> str:
-        return f"<Conversation {self.id.short} at {self.size} entries>"
+        try:
+            return f"<Conversation {self.id.short} at {self.size} entries>"
+        except (Ama2Error, AttributeError):
+            # While it is opened; a traceback must be able to show it.
+            return "<Conversation, not open>"
 
 
 def _resolved(listed: Sequence[str | Id], directory: Directory) -> list[str | Id]:

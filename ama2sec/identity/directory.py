@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ama2sec import _files, _native
 from ama2sec._native import Id, PublicKey
 from ama2sec.errors import error
+from ama2sec.identity.secrecy import forgetful
 
 __all__ = ["Directory", "DirectoryEntry"]
 
@@ -86,6 +87,7 @@ class Directory:
         _files.write_whole(path, self._core.to_json(), replace=True)
 
     @classmethod
+    @forgetful
     def load(cls, path: str | os.PathLike[str]) -> Directory:
         """Read a directory file. Raises ``FileUnreadable``, ``DirectoryForm``, or what ``enrol`` raises."""
         with _files.reading(path) as descriptor:

@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def forgetful(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Drop the traceback inside a function that handles a passphrase or a seed.
+    """Drop the traceback inside a function that handles a passphrase or a seed, or may be given a key file for another.
 
     Loggers and crash reporters print the variables of every frame that an exception came through, and of every exception
     that it replaced. What the caller's own frames hold is the caller's to keep (spec errors.1.3).

@@ -40,7 +40,7 @@ def test_a_directory_is_made_filled_listed_and_emptied(here: Path, alice: Identi
     assert (here / "copy.json").read_bytes() == exported.out
     shown = ama2sec("directory", "import", "team.json", "-", stdin=exported.out)
     assert (shown.status, shown.err.split(":")[0]) == (20, "KeyTaken"), "bob is robert there"
-    assert ama2sec("directory", "remove", "d.json", "--name", "robert").text == "removed robert; 1 keys now\n"
+    assert ama2sec("directory", "remove", "d.json", "--name", "robert").text == "removed robert; 1 key now\n"
     assert ama2sec("directory", "import", "d.json", "team.json").text == "added 3; 4 keys now\n"
     assert ama2sec("directory", "import", "d.json", "team.json", "--json").json == {"ok": True, "keys": 4}
     assert len(Directory.load("d.json")) == 4

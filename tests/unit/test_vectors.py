@@ -14,10 +14,10 @@ import pytest
 
 from ama2sec.errors import CATALOGUE
 from tests.both import IMPLEMENTATIONS, ask
-from tests.vectors.ask import HERE, fits, load, main
+from tests.vectors.ask import HERE, files, fits, load, main
 from tests.vectors.generate import books
 
-FILES = sorted(path.stem for path in HERE.glob("*.json") if path.name != "schema.json")
+FILES = files()
 SPECS = Path(__file__).parents[2] / "audits" / "spec"
 
 # Codes of the other side's bytes that no question of conform can lead to.
@@ -108,7 +108,9 @@ def test_every_clause_that_is_cited_stands_in_the_specs() -> None:
 
 def test_every_code_for_bytes_from_elsewhere_has_a_vector() -> None:
     asked = {vector["expected"]["code"] for vector in load()}
-    wanted = {entry.name for entry in CATALOGUE.values() if entry.built and entry.blame == "peer"}
+    built = [entry for entry in CATALOGUE.values() if entry.built and entry.blame == "peer"]
+    # Proofs are asked about in test_conform_proofs, where they are made first.
+    wanted = {entry.name for entry in built if entry.clause.split(".")[0] in ("envelope", "fingerprint", "identity")}
     assert wanted - asked == NOT_ASKED
     # And the caller's faults that a question can have.
     assert asked - wanted == {"ok", "ConformQuestion", "ArgumentType", "NameTaken", "KeyTaken"}

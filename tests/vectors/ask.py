@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["HERE", "fits", "load", "main", "plain"]
+__all__ = ["HERE", "files", "fits", "load", "main", "plain"]
 
 HERE = Path(__file__).parent
 
 Vector = dict[str, Any]
 
 
-def load(names: Iterable[str] = ()) -> Iterator[Vector]:
+def load(names: Sequence[str] = ()) -> Iterator[Vector]:
     """The vectors of all files, or of those named, with long arguments written out."""
-    for path in sorted(HERE.glob("*.json")):
-        if path.name != "schema.json" and (not names or path.stem in names):
-            for vector in json.loads(path.read_text(encoding="ascii"))["vectors"]:
-                yield {**vector, "question": {name: plain(value) for name, value in vector["question"].items()}}
+    for name in names or files():
+        for vector in json.loads((HERE / f"{name}.json").read_text(encoding="ascii"))["vectors"]:
+            yield {**vector, "question": {name: plain(value) for name, value in vector["question"].items()}}
+
+
+def files() -> list[str]:
+    """The names of the files of questions; what else is here has no questions in it (README.md)."""
+    found = [path.stem for path in sorted(HERE.glob("*.json"))]
+    return [
+        name for name in found if json.loads((HERE / f"{name}.json").read_text()).get("format") == "ama2sec-vectors"
+    ]
 
 
 def plain(value: Any) -> Any:

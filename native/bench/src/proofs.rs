@@ -42,8 +42,8 @@ fn seconds(mut call: impl FnMut(u64)) -> f64 {
     (cpu() - start).as_secs_f64()
 }
 
-/// One message in the middle of a million: the whole check of its envelope, and its hashes alone.
-fn checking(number_alone: bool) -> std::result::Result<(), Box<dyn std::error::Error>> {
+/// An envelope, the bytes that its id is the hash of, and the id.
+fn message() -> Result<(Vec<u8>, Vec<u8>, Hash)> {
     let key = SigningKey::from_seed(&[7; 32])?;
     let parts = MessageParts {
         author: key.public(),
@@ -53,11 +53,16 @@ fn checking(number_alone: bool) -> std::result::Result<(), Box<dyn std::error::E
         body: Some((BodyPart { salt: &[3; 32], body: b"a body" }, "text/plain")),
     };
     let draft = Draft::open(parts, OpenParts { members: None })?;
-    let (envelope, signed) = (draft.sign(&key)?, draft.to_sign().to_vec());
+    Ok((draft.sign(&key)?, draft.to_sign().to_vec(), *draft.id()))
+}
+
+/// One message in the middle of a million: the whole check of its envelope, and its hashes alone.
+fn checking(number_alone: bool) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let (envelope, signed, id) = message()?;
     let mut ids: Vec<Hash> = (0..LEAVES).map(leaf).collect();
     let index = LEAVES / 3;
     if let Some(slot) = ids.get_mut(usize::try_from(index)?) {
-        *slot = *draft.id();
+        *slot = id;
     }
     let (mut forest, branch) = Forest::<BranchTree, _>::with_branch(MemoryNodes::default());
     forest.extend(branch, &ids)?;

@@ -196,7 +196,7 @@ catalogue! {
     407 AgentInUse "usage" Caller "fingerprint.7.2" true "Another writer holds this agent in this conversation.";
     408 SignerFault "usage" Caller "identity.2.5" true "The external signer's answer does not verify under its key.";
     409 BodyLimit "usage" Caller "envelope.7.5" true "A body is larger than 256 KiB.";
-    410 EntryRefused "usage" Caller "fingerprint.7.4" true "This conversation cannot take the entry.";
+    410 EntryRefused "usage" Caller "fingerprint.7.4" false "This conversation cannot take the entry.";
     411 Cancelled "usage" Caller "errors.2" true "The work was interrupted; nothing was written.";
     412 Backpressure "usage" Caller "realm.1" false "The inbox is full.";
     413 ClockRange "usage" Caller "fingerprint.7.3" true "The clock is outside the range that a number can carry.";

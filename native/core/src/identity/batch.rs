@@ -82,7 +82,10 @@ pub fn in_parallel<T: Sync, R: Send>(
     };
     std::thread::scope(|scope| {
         for _ in 1..workers {
-            scope.spawn(run);
+            // Where the system gives no more threads, those that there are do the work: no reason to panic.
+            if std::thread::Builder::new().spawn_scoped(scope, run).is_err() {
+                break;
+            }
         }
         run();
     });
