@@ -7,30 +7,69 @@ without explanations. Where the two implementations answer differently, one of t
     directory = Directory.from_json(open("team.json", "rb").read())
     print(verify_transcript(open("talk.cbor", "rb").read(), directory).head_text)
 
-Read in this order: ``rule_s``, ``hashes``, ``codec``, ``names``, ``directory``, ``claims``, ``entry``, ``envelope``, ``tree``, ``transcript``.
+Read in this order: ``rule_s``, ``hashes``, ``codec``, ``names``, ``directory``, ``claims``, ``entry``, ``envelope``, ``tree``, ``transcript``,
+``proofs``, ``exhibit``.
 """
 
 from ama2sec.reference.claims import Claims, read_claims
 from ama2sec.reference.codec import decode, encode
 from ama2sec.reference.directory import Directory, Enrolled
 from ama2sec.reference.envelope import Envelope, Verified, make, parse, verify
+from ama2sec.reference.exhibit import Exhibited, check_exhibit
 from ama2sec.reference.hashes import fingerprint
+from ama2sec.reference.proofs import (
+    Ancestor,
+    Extended,
+    Fingerprint,
+    Included,
+    Leaves,
+    RangeIncluded,
+    Step,
+    Unchanged,
+    check_ancestry,
+    check_consistency,
+    check_inclusion,
+    check_range,
+    compare_heads,
+    prove_ancestry,
+    prove_consistency,
+    prove_inclusion,
+    prove_range,
+    read_proof,
+    rfc6962_check_consistency,
+    rfc6962_check_inclusion,
+)
 from ama2sec.reference.rule_s import EnrolledKey, SignatureVerified, ed25519_verify
 from ama2sec.reference.transcript import Head, VerifiedTranscript, verify_transcript
 from ama2sec.reference.tree import CompactRange, branch_root, fingerprints, rfc6962_leaf, rfc6962_root
 
 __all__ = [
+    "Ancestor",
     "Claims",
     "CompactRange",
     "Directory",
     "Enrolled",
     "EnrolledKey",
     "Envelope",
+    "Exhibited",
+    "Extended",
+    "Fingerprint",
     "Head",
+    "Included",
+    "Leaves",
+    "RangeIncluded",
     "SignatureVerified",
+    "Step",
+    "Unchanged",
     "Verified",
     "VerifiedTranscript",
     "branch_root",
+    "check_ancestry",
+    "check_consistency",
+    "check_exhibit",
+    "check_inclusion",
+    "check_range",
+    "compare_heads",
     "decode",
     "ed25519_verify",
     "encode",
@@ -38,7 +77,14 @@ __all__ = [
     "fingerprints",
     "make",
     "parse",
+    "prove_ancestry",
+    "prove_consistency",
+    "prove_inclusion",
+    "prove_range",
     "read_claims",
+    "read_proof",
+    "rfc6962_check_consistency",
+    "rfc6962_check_inclusion",
     "rfc6962_leaf",
     "rfc6962_root",
     "verify",

@@ -6,9 +6,11 @@ Arguments come in the right form. Each function returns the members of an answer
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from ama2sec.errors import error
-from ama2sec.reference import codec, envelope, hashes, rule_s, tree
+from ama2sec.reference import codec, envelope, hashes, proofs, rule_s, tree
 from ama2sec.reference.directory import Directory
 from ama2sec.reference.transcript import verify_transcript
 from ama2sec.reference.view import Json, from_view, to_view
@@ -90,6 +92,111 @@ def rfc6962_root(leaves: list[bytes] | None, leaf_hashes: list[bytes] | None) ->
     """The SHA-256 root over data or over leaf hashes."""
     of_data = [tree.rfc6962_leaf(leaf) for leaf in leaves or []]
     return {"root": tree.rfc6962_root(of_data if leaf_hashes is None else leaf_hashes).hex()}
+
+
+def rfc6962_check_inclusion(
+    leaf_hash: bytes, index: int, size: int, proof: list[bytes], root: bytes
+) -> dict[str, Json]:
+    """A path as a list of SHA-256 hashes."""
+    proofs.rfc6962_check_inclusion(leaf_hash, index, size, proof, root)
+    return {}
+
+
+def rfc6962_check_consistency(
+    old_size: int, new_size: int, proof: list[bytes], old_root: bytes, new_root: bytes
+) -> dict[str, Json]:
+    """A consistency proof as a list of SHA-256 hashes."""
+    proofs.rfc6962_check_consistency(old_size, new_size, proof, old_root, new_root)
+    return {}
+
+
+# -- proofs --------------------------------------------------------------------------------------------------------
+
+Print: TypeAlias = tuple[bytes, bytes, bytes, int, bytes]
+"""A fingerprint as it stands in a question: realm, conversation, branch, size, value."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What every prover is given: a branch of any name, and its leaves."""
+
+    realm: bytes
+    conversation: bytes
+    branch: bytes
+    ids: list[bytes]
+
+    @property
+    def leaves(self) -> proofs.Leaves:
+        return proofs.Leaves(self.ids)
+
+    def print_at(self, size: int) -> Json:
+        """The fingerprint of the first ``size`` leaves: a size that was proved."""
+        names = (self.realm, self.conversation, self.branch)
+        value = hashes.fingerprint(*names, size, tree.branch_root(self.ids[:size]))
+        return _print_view(proofs.Fingerprint(*names, size, value))
+
+
+def _print_view(found: proofs.Fingerprint) -> Json:
+    return {
+        "realm": found.realm.hex(),
+        "conversation": found.conversation.hex(),
+        "branch": found.branch.hex(),
+        "size": found.size,
+        "fingerprint": found.value.hex(),
+    }
+
+
+def prove_inclusion(
+    realm: bytes, conversation: bytes, branch: bytes, ids: list[bytes], index: int, size: int | None
+) -> dict[str, Json]:
+    """Leaf ``index`` of the first ``size``."""
+    scope, size = _Scope(realm, conversation, branch, ids), len(ids) if size is None else size
+    made = proofs.prove_inclusion(scope.leaves, index, size)
+    return {"proof": made.hex(), "fingerprint": scope.print_at(size)}
+
+
+def check_inclusion(fingerprint: Print, envelope: bytes, proof: bytes) -> dict[str, Json]:
+    """One message under a fingerprint."""
+    found = proofs.check_inclusion(proofs.Fingerprint(*fingerprint), envelope, proof)
+    return {"message_id": found.message_id.hex(), "index": found.index}
+
+
+def prove_consistency(
+    realm: bytes, conversation: bytes, branch: bytes, ids: list[bytes], old_size: int, new_size: int | None
+) -> dict[str, Json]:
+    """The first ``old_size`` leaves begin the first ``new_size``."""
+    scope, new_size = _Scope(realm, conversation, branch, ids), len(ids) if new_size is None else new_size
+    made = proofs.prove_consistency(scope.leaves, old_size, new_size)
+    return {"proof": made.hex(), "old": scope.print_at(old_size), "new": scope.print_at(new_size)}
+
+
+def check_consistency(old: Print, new: Print, proof: bytes) -> dict[str, Json]:
+    """One history begins with the other."""
+    proofs.check_consistency(proofs.Fingerprint(*old), proofs.Fingerprint(*new), proof)
+    return {}
+
+
+def prove_range(
+    realm: bytes, conversation: bytes, branch: bytes, ids: list[bytes], begin: int, end: int, size: int | None
+) -> dict[str, Json]:
+    """Leaves [begin, end) of the first ``size``."""
+    scope, size = _Scope(realm, conversation, branch, ids), len(ids) if size is None else size
+    made = proofs.prove_range(scope.leaves, begin, end, size)
+    return {"proof": made.hex(), "fingerprint": scope.print_at(size)}
+
+
+def check_range(fingerprint: Print, envelopes: list[bytes], proof: bytes) -> dict[str, Json]:
+    """Messages in a row under a fingerprint."""
+    found = proofs.check_range(proofs.Fingerprint(*fingerprint), envelopes, proof)
+    ids: list[Json] = [each.hex() for each in found.message_ids]
+    return {"message_ids": ids, "begin": found.begin}
+
+
+def check_ancestry(fingerprint: Print, envelope: bytes, proof: bytes) -> dict[str, Json]:
+    """One message in the past of a fingerprint."""
+    found = proofs.check_ancestry(proofs.Fingerprint(*fingerprint), envelope, proof)
+    via: list[Json] = [each.hex() for each in found.via]
+    return {"message_id": found.message_id.hex(), "index": found.index, "via": via}
 
 
 @functools.lru_cache(maxsize=8)  # a stream of questions names one directory again and again; nobody changes it here

@@ -16,12 +16,12 @@ Node: TypeAlias = Callable[[bytes, bytes], bytes]
 
 def branch_root(leaves: Sequence[bytes]) -> bytes | None:
     """The root over message ids; None where there are none."""
-    return _root(leaves, hashes.node) if leaves else None
+    return root(leaves, hashes.node) if leaves else None
 
 
 def rfc6962_root(leaf_hashes: Sequence[bytes]) -> bytes:
     """The root of RFC 6962, 2.1 over leaf hashes (see ``rfc6962_leaf``); of none, SHA-256 of nothing."""
-    return _root(leaf_hashes, _rfc6962_node) if leaf_hashes else hashlib.sha256(b"").digest()
+    return root(leaf_hashes, rfc6962_node) if leaf_hashes else hashlib.sha256(b"").digest()
 
 
 def rfc6962_leaf(data: bytes) -> bytes:
@@ -29,15 +29,17 @@ def rfc6962_leaf(data: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + data).digest()
 
 
-def _rfc6962_node(left: bytes, right: bytes) -> bytes:
+def rfc6962_node(left: bytes, right: bytes) -> bytes:
+    """An inner node of the SHA-256 tree."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def _root(leaves: Sequence[bytes], node: Node) -> bytes:
+def root(leaves: Sequence[bytes], node: Node) -> bytes:
+    """The root over at least one leaf, by its definition."""
     if len(leaves) == 1:
         return leaves[0]
     k = 1 << ((len(leaves) - 1).bit_length() - 1)  # the largest power of two below
-    return node(_root(leaves[:k], node), _root(leaves[k:], node))
+    return node(root(leaves[:k], node), root(leaves[k:], node))
 
 
 class CompactRange:

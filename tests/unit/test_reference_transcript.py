@@ -261,9 +261,10 @@ def test_all_of_this_without_the_compiled_module(tmp_path: Path) -> None:
     here = Path(__file__).parent
     source = Path(ama2sec.reference.__file__).parents[1]
     shutil.copytree(source, tmp_path / "ama2sec", ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
-    (tmp_path / "tests" / "unit").mkdir(parents=True)
-    for file in (here.parent / "__init__.py", here.parent / "world.py"):
-        shutil.copy(file, tmp_path / "tests" / file.name)
+    for folder in ("unit", "vectors"):
+        (tmp_path / "tests" / folder).mkdir(parents=True)
+    for name in ("__init__.py", "world.py", "naive_tree.py", "vectors/proofs.json"):
+        shutil.copy(here.parent / name, tmp_path / "tests" / name)
     for file in here.glob("test_reference_*.py"):
         shutil.copy(file, tmp_path / "tests" / "unit" / file.name)
     (tmp_path / "pytest.ini").write_text(
