@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 use super::Sample;
 
 pub fn samples() -> Vec<Sample> {
-    let mut all = scripts();
+    let mut all = entries();
+    all.extend(late_senders());
+    all.extend(beginnings());
     all.extend(gaps());
     all.extend(skips());
     all.extend(states());
@@ -38,73 +40,68 @@ fn flip(node: &mut Node) -> Option<()> {
     }
 }
 
-fn scripts() -> Vec<Sample> {
+/// A client that has followed `main` up to this size, and what comes then.
+fn followed(size: usize, then: Vec<Node>) -> Vec<u8> {
     let mut peer = Peer::of(0);
-    let count = peer.entries.len();
-    let to = |peer: &mut Peer, size: usize| {
-        let mut steps = vec![peer.start()];
-        steps.extend((1..size).map(|place| peer.receive(place, 1)));
-        steps
-    };
-    let after = |peer: &mut Peer, step: Node| script([to(peer, 6), vec![step]].concat());
+    let mut steps = vec![peer.start()];
+    steps.extend((1..size).map(|place| peer.receive(place, 1)));
+    script([steps, then].concat())
+}
+
+fn entries() -> Vec<Sample> {
+    let mut peer = Peer::of(0);
     let next = peer.receive(6, 1);
-    let whole = script([to(&mut peer, count), vec![save()]].concat());
-    // The last message joined at whose sender had seen less than the one message that is known.
+    let other =
+        |place: usize| said(next.clone(), |claims| set(claims.label(6)?.element(place), Node::Bytes(vec![3; 32])));
+    let again = |place: usize, mut peer: Peer| peer.receive(place, 0);
+    let proof = Node::Bytes(WORLD[0].ids()[0].to_vec());
+    let proven = edited(next.clone(), |step| set(step.element(2), proof.clone()));
+    let forged = said(next.clone(), |claims| flip(claims.label(5)?.element(1)?));
+    vec![
+        ("ok", "follow", followed(peer.entries.len(), vec![save()])),
+        ("ProofClaim", "proof-that-is-not-needed", followed(6, vec![proven])),
+        ("SeqUsed", "twice", followed(6, vec![again(5, Peer::of(0))])),
+        ("OpenAgain", "open", followed(6, vec![again(0, Peer::of(0))])),
+        ("BranchUnknown", "branch", followed(6, vec![other(0)])),
+        ("ContextForked", "parent", followed(6, vec![other(1)])),
+        ("ContextForked", "fingerprint", followed(6, vec![forged])),
+        ("ContextForked", "fork", followed(9, vec![peer.receive(9, 1), again(10, Peer::of(3))])),
+    ]
+}
+
+fn late_senders() -> Vec<Sample> {
+    let mut peer = Peer::of(0);
+    // The first whose sender had seen less than the one message that is known after the join.
+    let count = peer.entries.len();
     let behind = (2..count).find(|place| (peer.entries[*place].n as usize) < *place).expect("one who lags");
     let joined = peer.join(behind - 1, behind);
     let late = peer.receive(behind, behind);
     let bare = edited(late.clone(), |step| set(step.element(2), Node::null()));
     let forged = edited(late.clone(), |step| flip(step.element(2)?));
-    let other = Peer::of(3).receive(10, 1);
+    let forked = said(late.clone(), |claims| flip(claims.label(5)?.element(1)?));
     vec![
-        ("ok", "follow", whole),
-        ("ok", "join-and-a-late-sender", script(vec![joined.clone(), save(), late.clone()])),
+        ("ok", "join-and-a-late-sender", script(vec![joined.clone(), save(), late])),
         ("NeedsProof", "late-sender", script(vec![joined.clone(), bare])),
         ("ProofRoot", "late-sender-forged", script(vec![joined.clone(), forged])),
-        ("ConsistencyRoot", "late-sender-of-a-fork", {
-            let edited = said(late, |claims| flip(claims.label(5)?.element(1)?));
-            script(vec![joined, edited])
-        }),
-        ("ProofClaim", "proof-that-is-not-needed", {
-            let honest = Node::Bytes(WORLD[0].ids()[0].to_vec());
-            after(&mut peer, edited(next.clone(), |step| set(step.element(2), honest.clone())))
-        }),
-        ("SeqUsed", "twice", {
-            let again = peer.receive(5, 1);
-            after(&mut peer, again)
-        }),
-        ("OpenAgain", "open", {
-            let open = peer.receive(0, 0);
-            after(&mut peer, open)
-        }),
-        ("BranchUnknown", "branch", {
-            after(&mut peer, said(next.clone(), |claims| set(claims.label(6)?.element(0), Node::Bytes(vec![3; 32]))))
-        }),
-        ("ContextForked", "parent", {
-            after(&mut peer, said(next.clone(), |claims| set(claims.label(6)?.element(1), Node::Bytes(vec![3; 32]))))
-        }),
-        ("ContextForked", "fingerprint", after(&mut peer, said(next, |claims| flip(claims.label(5)?.element(1)?)))),
-        ("ContextForked", "fork", script([to(&mut peer, 9), vec![peer.receive(9, 1), other]].concat())),
-        (
-            "OpenMissing",
-            "start",
-            script(vec![edited(peer.start(), |step| {
-                let entry = peer.entries[1].item.clone();
-                set(step.element(1), Node::Bytes(entry))
-            })]),
-        ),
-        ("ProofRoot", "join-forged", script(vec![edited(peer.join(3, 6), |step| flip(step.element(4)?))])),
-        (
-            "ArgumentRange",
-            "join-one-fewer",
-            script(vec![edited(peer.join(3, 6), |step| match step.element(3)? {
-                Node::Array(items) => items.pop().map(drop),
-                _ => None,
-            })]),
-        ),
+        ("ConsistencyRoot", "late-sender-of-a-fork", script(vec![joined, forked])),
+    ]
+}
+
+fn beginnings() -> Vec<Sample> {
+    let mut peer = Peer::of(0);
+    let message = Node::Bytes(peer.entries[1].item.clone());
+    let other = Node::Bytes(vec![6; 32]);
+    let joined = peer.join(3, 6);
+    let fewer = |step: &mut Node| match step.element(3)? {
+        Node::Array(items) => items.pop().map(drop),
+        _ => None,
+    };
+    vec![
+        ("OpenMissing", "start", script(vec![edited(peer.start(), |step| set(step.element(1), message.clone()))])),
+        ("ProofRoot", "join-forged", script(vec![edited(joined.clone(), |step| flip(step.element(4)?))])),
+        ("ArgumentRange", "join-one-fewer", script(vec![edited(joined.clone(), fewer)])),
         ("ConversationOther", "join", {
-            let other = Node::Bytes(vec![6; 32]);
-            script(vec![edited(peer.join(3, 6), |step| set(step.element(1)?.element(1), other.clone()))])
+            script(vec![edited(joined, |step| set(step.element(1)?.element(1), other.clone()))])
         }),
     ]
 }
@@ -166,6 +163,17 @@ fn states() -> Vec<Sample> {
         Node::Array(points) => points.last_mut().and_then(|point| flip(point.element(1)?)),
         _ => None,
     };
+    let authors = |root: &mut Node| match root.element(6)? {
+        Node::Array(authors) => {
+            authors.reverse();
+            Some(())
+        }
+        _ => None,
+    };
+    let signature = |root: &mut Node| match envelope(root)? {
+        Node::Tag(_, inner) => flip(inner.element(3)?),
+        _ => None,
+    };
     vec![
         ("ok", "state", honest.clone()),
         ("StateForm", "state-other-sum", flipped),
@@ -174,24 +182,7 @@ fn states() -> Vec<Sample> {
         ("StateForm", "state-no-size", summed(&|root| set(root.element(3), Node::uint(0)))),
         ("StateForm", "state-fingerprint", summed(&point)),
         ("StateForm", "state-nothing-known", summed(&|root| set(root.element(5), Node::Array(Vec::new())))),
-        (
-            "StateForm",
-            "state-authors-reversed",
-            summed(&|root| match root.element(6)? {
-                Node::Array(authors) => {
-                    authors.reverse();
-                    Some(())
-                }
-                _ => None,
-            }),
-        ),
-        (
-            "SignatureInvalid",
-            "state-open",
-            summed(&|root| match envelope(root)? {
-                Node::Tag(_, inner) => flip(inner.element(3)?),
-                _ => None,
-            }),
-        ),
+        ("StateForm", "state-authors-reversed", summed(&authors)),
+        ("SignatureInvalid", "state-open", summed(&signature)),
     ]
 }
