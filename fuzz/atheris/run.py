@@ -6,15 +6,18 @@ The core is watched because it was built for it (see ``build``), the reference b
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import ama2sec_mutator
 import atheris
 
+# Behind everything else: the package itself is the one that was built for this.
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 with atheris.instrument_imports(include=["ama2sec.reference"]):
-    import agree
+    from fuzz.atheris.judges import JUDGES
 
 target = sys.argv[1]
-judge = {"codec": agree.codec, "envelope": agree.envelope, "transcript": agree.transcript}[target]
+judge = JUDGES[target]
 attack = getattr(ama2sec_mutator, target)
 
 
