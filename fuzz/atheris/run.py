@@ -5,6 +5,7 @@ The core is watched because it was built for it (see ``build``), the reference b
 
 from __future__ import annotations
 
+import os
 import sys
 
 import ama2sec_mutator
@@ -12,6 +13,9 @@ import atheris
 
 with atheris.instrument_imports(include=["ama2sec.reference"]):
     import agree
+
+# It has done its work; the symbolizer that libFuzzer starts cannot load it.
+os.environ.pop("LD_PRELOAD", None)
 
 target = sys.argv[1]
 judge = {"codec": agree.codec, "envelope": agree.envelope, "transcript": agree.transcript}[target]
