@@ -44,7 +44,8 @@ def inspect(
         typer.Option("--directory", "-d", metavar="FILE", readable=False, help="Verify it under these keys as well."),
     ] = None,
     svg: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="For a proof or an exhibit: draw its path into a new file.")
+        Path | None,
+        typer.Option(metavar="FILE", readable=False, help="For a proof or an exhibit: draw its path into a new file."),
     ] = None,
     as_json: JSON = False,
 ) -> None:

@@ -24,15 +24,25 @@ tree_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Conversation = Annotated[Path, typer.Argument(metavar="FILE", help="A conversation file.", show_default=False)]
+Conversation = Annotated[
+    Path, typer.Argument(metavar="FILE", readable=False, help="A conversation file.", show_default=False)
+]
 Keys = Annotated[
     Path | None,
-    typer.Option("--directory", "-d", metavar="FILE", help="Verify the whole conversation under these keys first."),
+    typer.Option(
+        "--directory",
+        "-d",
+        metavar="FILE",
+        readable=False,
+        help="Verify the whole conversation under these keys first.",
+    ),
 ]
 Size = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="The history of the first N entries; all by default.")
 ]
-Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="A new file; else standard output.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="FILE", readable=False, help="A new file; else standard output.")
+]
 _EMPTY = "00" * 32
 
 
@@ -112,20 +122,31 @@ def exhibit(
 
 @tree_app.command("check", short_help="Check a proof or an exhibit.")
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A proof or an exhibit.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", readable=False, help="A proof or an exhibit.", show_default=False)
+    ],
     head: Annotated[str | None, typer.Option(metavar="N:HASH", help="The head that you trust.")] = None,
     old_head: Annotated[
         str | None, typer.Option(metavar="N:HASH", help="For consistency: the older head that you trust.")
     ] = None,
     message: Annotated[
         list[Path] | None,
-        typer.Option("--message", "-m", metavar="FILE", help="The message of a proof; several for a range, in order."),
+        typer.Option(
+            "--message",
+            "-m",
+            metavar="FILE",
+            readable=False,
+            help="The message of a proof; several for a range, in order.",
+        ),
     ] = None,
     conversation: Annotated[
         str | None, typer.Option(metavar="ID", help="For consistency: the conversation, 64 hex digits.")
     ] = None,
     directory: Annotated[
-        Path | None, typer.Option("--directory", "-d", metavar="FILE", help="For an exhibit: verify its author too.")
+        Path | None,
+        typer.Option(
+            "--directory", "-d", metavar="FILE", readable=False, help="For an exhibit: verify its author too."
+        ),
     ] = None,
     as_json: JSON = False,
 ) -> None:

@@ -27,6 +27,11 @@ COMMANDS = [
     ["sign"],
     ["verify"],
     ["inspect"],
+    ["tree"],
+    ["tree", "root"],
+    ["tree", "prove"],
+    ["tree", "exhibit"],
+    ["tree", "check"],
     ["errors"],
 ]
 
