@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ama2sec.errors import error
-from ama2sec.reference import codec, envelope, hashes, proofs, rule_s, tree
+from ama2sec.reference import codec, envelope, hashes, proofs, realm_answers, rule_s, tree
+from ama2sec.reference.claims import MESSAGE_TYP, REGISTRY_TYP
 from ama2sec.reference.directory import Directory
 from ama2sec.reference.transcript import verify_transcript
-from ama2sec.reference.view import Json, from_view, to_view
+from ama2sec.reference.view import Json, from_view, is_registry_kind, to_view
 
 _MEDIA_TYPE = "application/octet-stream"
 
@@ -39,12 +40,13 @@ def make(
     body: tuple[bytes, bytes] | None,
 ) -> dict[str, Json]:
     """Sign what is given, hostile or not. ``body`` is a body and its salt."""
+    typ = REGISTRY_TYP if is_registry_kind(claims or {}) else MESSAGE_TYP
     if claims_bytes is None:
         view = dict(claims or {})
         if body is not None:
             _fill_body(view, *body)
         claims_bytes = codec.encode(from_view(view, envelope.thumbprint_of_seed(seed)))
-    header = envelope.honest_header(envelope.thumbprint_of_seed(seed)) if header_bytes is None else header_bytes
+    header = envelope.honest_header(envelope.thumbprint_of_seed(seed), typ) if header_bytes is None else header_bytes
     made = envelope.make(seed, claims_bytes, header)
     message_id = hashes.message_id(envelope.sig_structure(header, claims_bytes))
     return {"envelope": made.hex(), "message_id": message_id.hex()}
@@ -197,6 +199,13 @@ def check_ancestry(fingerprint: Print, envelope: bytes, proof: bytes) -> dict[st
     found = proofs.check_ancestry(proofs.Fingerprint(*fingerprint), envelope, proof)
     via: list[Json] = [each.hex() for each in found.via]
     return {"message_id": found.message_id.hex(), "index": found.index, "via": via}
+
+
+# -- realms --------------------------------------------------------------------------------------------------------
+
+offer, next_key = realm_answers.offer, realm_answers.next_key
+realm_new, admit = realm_answers.realm_new, realm_answers.admit
+state_digest, head = realm_answers.state_digest, realm_answers.head
 
 
 @functools.lru_cache(maxsize=8)  # a stream of questions names one directory again and again; nobody changes it here

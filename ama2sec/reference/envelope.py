@@ -11,7 +11,7 @@ from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
 from ama2sec.errors import error
 from ama2sec.limits import MAX_ENVELOPE
 from ama2sec.reference import hashes
-from ama2sec.reference.claims import NO_ID, BodyClaim, Claims, read_claims
+from ama2sec.reference.claims import MESSAGE_TYP, NO_ID, REGISTRY_TYP, BodyClaim, Claims, read_claims
 from ama2sec.reference.codec import Value, decode, encode
 from ama2sec.reference.directory import Directory, Enrolled
 from ama2sec.reference.entry import BodyPart, split_message
@@ -19,8 +19,8 @@ from ama2sec.reference.rule_s import EnrolledKey, verify_enrolled
 
 _TAG_18: Final = 0xD2
 _ED25519: Final = -19
-_TYP: Final = "ama2sec-message+cose"
-_TYPS_NOT_BUILT: Final = frozenset(f"ama2sec-{name}+cose" for name in ("halt", "registry", "log", "offer"))
+_PURPOSE_OF_TYP: Final = {MESSAGE_TYP: "message", REGISTRY_TYP: "root"}
+_TYPS_NOT_BUILT: Final = frozenset(f"ama2sec-{name}+cose" for name in ("halt", "log", "offer"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Envelope:
     payload: bytes
     signature: bytes
     kid: bytes
+    typ: str
     claims: Claims
 
     @property
@@ -70,17 +71,17 @@ def parse(data: bytes) -> Envelope:
 def parse_envelope(data: bytes) -> Envelope:
     """The numbered steps of envelope.4 for a bare envelope."""
     protected, unprotected, payload, signature = _cose_sign1(data)  # 1
-    kid = _header(protected)  # 2, 3, 5, 4
+    kid, typ = _header(protected)  # 2, 3, 5, 4
     if unprotected:  # 6
         _refuse("UnprotectedNotEmpty", "an empty map", f"one of {len(unprotected)}")
     if len(signature) != 64:  # 8
         _refuse("SignatureLength", "a signature of 64 bytes", f"{len(signature)} bytes")
-    claims = read_claims(payload, kid)  # 7
+    claims = read_claims(payload, kid, typ)  # 7
     if bytes([_TAG_18]) + encode([protected, unprotected, payload, signature]) != data:  # 9
         _refuse("Internal", "an encoding equal to the input", "another")
     if encode(decode(protected)) != protected or encode(decode(payload)) != payload:
         _refuse("Internal", "an encoding equal to the input", "another")
-    return Envelope(data, protected, payload, signature, kid, claims)
+    return Envelope(data, protected, payload, signature, kid, typ, claims)
 
 
 def _cose_sign1(data: bytes) -> tuple[bytes, dict[int | str, Value], bytes, bytes]:
@@ -102,8 +103,8 @@ def _cose_sign1(data: bytes) -> tuple[bytes, dict[int | str, Value], bytes, byte
     raise error("EnvelopeForm", "tag 18 over [bytes, map, bytes, bytes]", data[:8].hex())
 
 
-def _header(protected: bytes) -> bytes:
-    """Steps 2, 3, 5, 4. Returns the kid."""
+def _header(protected: bytes) -> tuple[bytes, str]:
+    """Steps 2, 3, 5, 4. Returns the kid and the typ."""
     header = decode(protected)
     if not isinstance(header, dict) or set(header) != {1, 4, 16}:
         _refuse("HeaderForm", "a map with the keys 1, 4 and 16", protected[:32].hex())
@@ -113,12 +114,12 @@ def _header(protected: bytes) -> bytes:
     if not isinstance(typ, str):
         _refuse("HeaderForm", "a typ that is a text", type(typ).__name__)
     if typ in _TYPS_NOT_BUILT:
-        _refuse("TypNotBuilt", _TYP, typ)
-    if typ != _TYP:
-        _refuse("TypUnknown", _TYP, ascii(typ[:64]))
+        _refuse("TypNotBuilt", " or ".join(_PURPOSE_OF_TYP), typ)
+    if typ not in _PURPOSE_OF_TYP:
+        _refuse("TypUnknown", " or ".join(_PURPOSE_OF_TYP), ascii(typ[:64]))
     if not isinstance(kid, bytes) or len(kid) != 32:
         _refuse("HeaderForm", "a kid of 32 bytes", type(kid).__name__)
-    return kid
+    return kid, typ
 
 
 def verify(
@@ -156,13 +157,14 @@ def verify_envelope(
     verify_enrolled(sender.key, envelope.sig_structure, envelope.signature)  # 3
     if claims.realm != NO_ID:  # 4
         _refuse("RealmOther", "no realm", claims.realm.hex())
-    body_state = _check_body(claims.body, body, require_body)  # 5
-    if sender.purpose != "message":  # 6
-        _refuse("PurposeWrong", "a key with the purpose message", sender.purpose)
+    body_state = check_body(claims.body, body, require_body=require_body)  # 5
+    purpose = _PURPOSE_OF_TYP[envelope.typ]
+    if sender.purpose != purpose:  # 6
+        _refuse("PurposeWrong", f"a key with the purpose {purpose}", sender.purpose)
     return Verified(envelope, sender, body_state)
 
 
-def _check_body(claim: BodyClaim | None, given: BodyPart | None, require_body: bool) -> str:
+def check_body(claim: BodyClaim | None, given: BodyPart | None, *, require_body: bool) -> str:
     """Section 7. The state of the body."""
     if claim is None:  # 1
         if given is not None:
@@ -182,20 +184,29 @@ def _check_body(claim: BodyClaim | None, given: BodyPart | None, require_body: b
 
 def make(seed: bytes, payload: bytes, header: bytes | None = None) -> bytes:
     """Sign what is given, hostile or not (conform, op ``make``). ``seed`` is 32 bytes; ``header`` is by default the honest one."""
-    public, secret = crypto_sign_seed_keypair(seed)
-    protected = honest_header(EnrolledKey(public).thumbprint) if header is None else header
-    signature = crypto_sign(sig_structure(protected, payload), secret)[:64]
+    protected = honest_header(thumbprint_of_seed(seed)) if header is None else header
+    signature = sign_raw(seed, sig_structure(protected, payload))
     return bytes([_TAG_18]) + encode([protected, {}, payload, signature])
 
 
-def honest_header(kid: bytes) -> bytes:
-    """The protected header of a message under the key with this thumbprint."""
-    return encode({1: _ED25519, 4: kid, 16: _TYP})
+def honest_header(kid: bytes, typ: str = MESSAGE_TYP) -> bytes:
+    """The protected header of an envelope under the key with this thumbprint."""
+    return encode({1: _ED25519, 4: kid, 16: typ})
+
+
+def public_of_seed(seed: bytes) -> bytes:
+    """The public key that a seed of 32 bytes gives."""
+    return crypto_sign_seed_keypair(seed)[0]
+
+
+def sign_raw(seed: bytes, message: bytes) -> bytes:
+    """An Ed25519 signature over some bytes, 64 bytes."""
+    return crypto_sign(message, crypto_sign_seed_keypair(seed)[1])[:64]
 
 
 def thumbprint_of_seed(seed: bytes) -> bytes:
     """The thumbprint of the key that a seed of 32 bytes gives."""
-    return EnrolledKey(crypto_sign_seed_keypair(seed)[0]).thumbprint
+    return EnrolledKey(public_of_seed(seed)).thumbprint
 
 
 def _check_bytes(value: object) -> None:

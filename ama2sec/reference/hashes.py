@@ -15,6 +15,8 @@ _LEAF: Final = _key("leaf")
 _NODE: Final = _key("node")
 _FINGERPRINT: Final = _key("fingerprint")
 _BODY: Final = _key("body")
+_NEXT_KEY: Final = _key("next-key")
+_STATE: Final = _key("state")
 
 
 def message_id(sig_structure: bytes) -> bytes:
@@ -37,3 +39,13 @@ def fingerprint(realm: bytes, conversation: bytes, branch: bytes, size: int, roo
 def body_commitment(salt: bytes, body: bytes) -> bytes:
     """What claims hold in the place of a body (envelope.7)."""
     return blake3(salt + body, key=_BODY).digest()
+
+
+def next_key(key: bytes) -> bytes:
+    """The digest by which an enrolment commits to the key after it (registry.1.3)."""
+    return blake3(key, key=_NEXT_KEY).digest()
+
+
+def state(encoding: bytes) -> bytes:
+    """The digest of a state (admission.4)."""
+    return blake3(encoding, key=_STATE).digest()

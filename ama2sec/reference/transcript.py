@@ -13,11 +13,12 @@ from typing import Final, NoReturn
 from ama2sec.errors import Ama2Error, error
 from ama2sec.limits import MAX_ITEM, SEQ_COUNTER_JUMP, SIZE_END
 from ama2sec.reference import hashes
-from ama2sec.reference.claims import MESSAGE, NO_ID, OPEN, Address, Claims
+from ama2sec.reference.claims import MESSAGE, NO_ID, OPEN, Claims
 from ama2sec.reference.codec import Value, decode_first
 from ama2sec.reference.directory import Directory
 from ama2sec.reference.entry import ENTRY, BodyPart, read_entry
 from ama2sec.reference.envelope import Verified, verify_envelope
+from ama2sec.reference.forms import Address
 from ama2sec.reference.tree import CompactRange
 
 _HEADER: Final[list[Value]] = [0, "ama2sec-transcript", 1]
@@ -68,9 +69,9 @@ def verify_transcript(data: bytes, directory: Directory, *, head: str | None = N
         _refuse("NotBytes", "bytes", type(data).__name__)
     history = _History(directory, None if head is None else Head.from_text(head))
     try:
-        at = _read_header(data)
+        at = read_header(data)
         while at < len(data):
-            item, at = _read_item(data, at)
+            item, at = read_item(data, at)
             _check_type(item)
             history.admit(*read_entry(item))
         return history.close()
@@ -82,7 +83,8 @@ def verify_transcript(data: bytes, directory: Directory, *, head: str | None = N
 # -- items: fingerprint.5 ------------------------------------------------------------------------------------------
 
 
-def _read_item(data: bytes, at: int) -> tuple[Value, int]:
+def read_item(data: bytes, at: int) -> tuple[Value, int]:
+    """The item that begins at ``at``, and where it ends (5.5, 5.6)."""
     end = min(len(data), at + MAX_ITEM)
     try:
         return decode_first(data, at, end)
@@ -92,9 +94,10 @@ def _read_item(data: bytes, at: int) -> tuple[Value, int]:
         raise
 
 
-def _read_header(data: bytes) -> int:  # 5.1
-    item, at = _read_item(data, 0)
-    if not isinstance(item, list) or len(item) != 3 or _type_of(item) != 0 or item[1] != _HEADER[1]:
+def read_header(data: bytes) -> int:
+    """Where the header ends (5.1)."""
+    item, at = read_item(data, 0)
+    if not isinstance(item, list) or len(item) != 3 or type_of(item) != 0 or item[1] != _HEADER[1]:
         _refuse("TranscriptForm", '[0, "ama2sec-transcript", 1]', data[:32].hex())
     version = item[2]
     if isinstance(version, bool) or not isinstance(version, int) or version < 0:
@@ -104,14 +107,14 @@ def _read_header(data: bytes) -> int:  # 5.1
     return at
 
 
-def _type_of(item: Value) -> int | None:
+def type_of(item: Value) -> int | None:
     """An item's type: its first element, where that is an unsigned integer."""
     first = item[0] if isinstance(item, list) and item else None
     return first if type(first) is int and first >= 0 else None
 
 
 def _check_type(item: Value) -> None:  # 5.2
-    kind = _type_of(item)
+    kind = type_of(item)
     if kind in _NOT_BUILT:
         _refuse("ItemNotBuilt", "an entry", f"a {_NOT_BUILT[kind]}")
     if kind != ENTRY:

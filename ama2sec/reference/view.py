@@ -5,8 +5,39 @@ from __future__ import annotations
 from typing import Final, NoReturn, TypeAlias
 
 from ama2sec.errors import error
-from ama2sec.reference.claims import MESSAGE, OPEN, Address, BodyClaim, Claims, WorkflowState
+from ama2sec.reference.claims import (
+    CLOSE,
+    DEFINE,
+    ENROL,
+    ERASE,
+    FORK,
+    GENESIS,
+    MESSAGE,
+    OPEN,
+    POLICY,
+    REGISTRY_KINDS,
+    REVOKE,
+    TERM,
+    BodyClaim,
+    Claims,
+    WorkflowState,
+)
 from ama2sec.reference.codec import Value
+from ama2sec.reference.forms import Address
+from ama2sec.reference.kinds import (
+    QUORUMS,
+    Definition,
+    Enrolment,
+    Erasure,
+    Genesis,
+    Grant,
+    NewPolicy,
+    Offered,
+    Own,
+    Policy,
+    Revocation,
+    Term,
+)
 
 Json: TypeAlias = "int | float | str | bool | list[Json] | dict[str, Json] | None"
 
@@ -25,20 +56,28 @@ _LABELS: Final = {
     "body": 12,
     "members": 13,
     "workflow": 14,
+    "fork": 15,
+    "document": 18,
+    "enrolment": 19,
+    "revocation": 20,
+    "erasure": 22,
+    "term": 23,
+    "close": 25,
+    "approves": 27,
 }
 _KINDS: Final = {
     "open": OPEN,
     "message": MESSAGE,
-    "fork": 3,
+    "fork": FORK,
     "rollback": 4,
-    "close": 5,
-    "genesis": 16,
-    "enrol": 17,
-    "revoke": 18,
-    "policy": 19,
-    "define": 20,
-    "erase": 21,
-    "term": 22,
+    "close": CLOSE,
+    "genesis": GENESIS,
+    "enrol": ENROL,
+    "revoke": REVOKE,
+    "policy": POLICY,
+    "define": DEFINE,
+    "erase": ERASE,
+    "term": TERM,
     "halt": 32,
     "resume": 33,
     "local-halt": 48,
@@ -46,6 +85,15 @@ _KINDS: Final = {
     "sequencer-term": 50,
 }
 _INT_END: Final = 1 << 63
+_OWN_MEMBER: Final = {
+    GENESIS: "document",
+    ENROL: "enrolment",
+    REVOKE: "revocation",
+    POLICY: "document",
+    DEFINE: "document",
+    ERASE: "erasure",
+    TERM: "term",
+}
 
 
 # -- claims to JSON ------------------------------------------------------------------------------------------------
@@ -73,14 +121,31 @@ def to_view(claims: Claims) -> dict[str, Json]:
             ],
         },
         "workflow_state": _view_of_state(claims.workflow_state),
-        "recipients": [_view_of_address(address) for address in claims.recipients],
     }
+    view |= _view_of_contents(claims)
+    return view
+
+
+def _view_of_contents(claims: Claims) -> dict[str, Json]:
+    view: dict[str, Json] = {}
+    if claims.kind not in REGISTRY_KINDS:
+        view["recipients"] = _view_of_addresses(claims.recipients)
     if claims.seq is not None:
         view["seq"] = list(claims.seq)
-    view |= {"time": claims.time, "salt": claims.salt.hex(), "body": _view_of_body(claims.body)}
+    view |= {"time": claims.time, "salt": claims.salt.hex()}
+    if claims.kind not in REGISTRY_KINDS:
+        view["body"] = _view_of_body(claims.body)
     if claims.workflow is not None:
-        view["members"] = None if claims.members is None else [_view_of_address(address) for address in claims.members]
+        view["members"] = _view_of_addresses(claims.members)
         view["workflow"] = {"required": claims.workflow[0], "definition": claims.workflow[1]}
+    if claims.kind == FORK:
+        view["fork"] = _view_of_grant(claims.fork)
+    if claims.kind == CLOSE:
+        view["close"] = claims.close
+    if claims.kind in REGISTRY_KINDS:
+        view[_OWN_MEMBER[claims.kind]] = None if claims.own is None else _view_of_own(claims.own)
+    if claims.kind in REGISTRY_KINDS and claims.kind != GENESIS:
+        view["approves"] = _hex(claims.approves)
     return view
 
 
@@ -90,6 +155,66 @@ def _hex(value: bytes | None) -> str | None:
 
 def _view_of_address(address: Address) -> str:
     return address.hex() if isinstance(address, bytes) else f"name:{address}"
+
+
+def _view_of_addresses(addresses: tuple[Address, ...] | None) -> Json:
+    return None if addresses is None else [_view_of_address(address) for address in addresses]
+
+
+def _view_of_grant(grant: Grant | None) -> Json:
+    if grant is None:
+        return None
+    return {
+        "key": grant.key.hex(),
+        "offer": grant.offer.hex(),
+        "steps": None if grant.steps is None else list(grant.steps),
+        "to": _view_of_addresses(grant.to),
+        "rights": grant.rights,
+        "expires": grant.expires,
+        "depth": grant.depth,
+        "next": _hex(grant.next),
+    }
+
+
+def _view_of_own(own: Own) -> Json:
+    match own:
+        case Genesis():
+            return {
+                "name": own.name,
+                "rules_version": own.rules_version,
+                "profile": own.profile,
+                "roots": [{**_view_of_offered(root), "next": _hex(root.next)} for root in own.roots],
+                "sequencer": _view_of_offered(own.sequencer),
+                "policy": _view_of_policy(own.policy),
+            }
+        case NewPolicy():
+            return {"replaces": own.replaces.hex(), "policy": _view_of_policy(own.policy)}
+        case Definition():
+            return {"name": own.name, "replaces": _hex(own.replaces), "document": own.document.hex()}
+        case Enrolment():
+            return {
+                "name": own.name,
+                "key": own.key.hex(),
+                "purpose": own.purpose,
+                "groups": list(own.groups),
+                "next": _hex(own.next),
+                "replaces": _hex(own.replaces),
+                "offer": own.offer.hex(),
+            }
+        case Revocation():
+            return {"agent": own.agent.hex(), "suspect_from": own.suspect_from, "reason": own.reason}
+        case Erasure():
+            return {"message": own.message.hex(), "reason": own.reason}
+        case Term():
+            return {"size": own.size, "root": own.root.hex(), "reason": own.reason}
+
+
+def _view_of_offered(offered: Offered) -> dict[str, Json]:
+    return {"name": offered.name, "key": offered.key.hex(), "offer": offered.offer.hex()}
+
+
+def _view_of_policy(policy: Policy) -> dict[str, Json]:
+    return {**dict(zip(QUORUMS, policy.quorums, strict=True)), "hold": policy.hold}
 
 
 def _view_of_state(state: WorkflowState | None) -> dict[str, Json] | None:
@@ -154,6 +279,22 @@ def _claim(name: str, value: Json, agent: bytes) -> Value:
         case "workflow":
             required, definition = _members(value, "required", "definition")
             return [_bool(required), None if definition is None else _text(definition)]
+        case "fork":
+            return None if value is None else _grant(value)
+        case "document":
+            return None if value is None else _document(value)
+        case "enrolment":
+            return None if value is None else _enrolment(value)
+        case "revocation":
+            return None if value is None else _revocation(value)
+        case "erasure":
+            return None if value is None else _erasure(value)
+        case "term":
+            return None if value is None else _term(value)
+        case "close":
+            return _bool(value)
+        case "approves":
+            return _bytes_or_null(value)
         case _:  # realm, conversation, salt
             return _bytes(value)
 
@@ -183,6 +324,92 @@ def _body(value: Json) -> Value:
 def _address(value: Json) -> Value:
     text = _text(value)
     return text.removeprefix("name:") if text.startswith("name:") else _bytes(text)
+
+
+def _grant(value: Json) -> Value:
+    key, offer, steps, to, rights, expires, depth, following = _members(
+        value, "key", "offer", "steps", "to", "rights", "expires", "depth", "next"
+    )
+    return [
+        _bytes(key),
+        _bytes(offer),
+        None if steps is None else [_text(step) for step in _list(steps)],
+        None if to is None else [_address(item) for item in _list(to)],
+        _int(rights),
+        None if expires is None else _int(expires),
+        _int(depth),
+        _bytes_or_null(following),
+    ]
+
+
+def _document(value: Json) -> Value:
+    given = value if isinstance(value, dict) else {}
+    if "roots" in given:
+        name, rules, profile, roots, sequencer, policy = _members(
+            value, "name", "rules_version", "profile", "roots", "sequencer", "policy"
+        )
+        return [
+            _text(name),
+            _int(rules),
+            _int(profile),
+            [_offered(root, "next") for root in _list(roots)],
+            _offered(sequencer),
+            policy_from_view(policy),
+        ]
+    if "policy" in given:
+        replaces, policy = _members(value, "replaces", "policy")
+        return [_bytes(replaces), policy_from_view(policy)]
+    name, replaces, document = _members(value, "name", "replaces", "document")
+    return [_text(name), _bytes_or_null(replaces), _bytes(document)]
+
+
+def _offered(value: Json, *more: str) -> Value:
+    name, key, offer, *following = _members(value, "name", "key", "offer", *more)
+    return [_text(name), _bytes(key), _bytes(offer), *map(_bytes_or_null, following)]
+
+
+def policy_from_view(value: Json) -> Value:
+    """A policy, hostile or not."""
+    *quorums, hold = _members(value, *QUORUMS, "hold")
+    found: list[Value] = [*map(_int, quorums), _bool(hold)]
+    return dict(enumerate(found, 1))
+
+
+def _enrolment(value: Json) -> Value:
+    name, key, purpose, groups, following, replaces, offer = _members(
+        value, "name", "key", "purpose", "groups", "next", "replaces", "offer"
+    )
+    return [
+        _text(name),
+        _bytes(key),
+        _int(purpose),
+        [_text(group) for group in _list(groups)],
+        _bytes_or_null(following),
+        _bytes_or_null(replaces),
+        _bytes(offer),
+    ]
+
+
+def _revocation(value: Json) -> Value:
+    agent, suspect_from, reason = _members(value, "agent", "suspect_from", "reason")
+    return [_bytes(agent), None if suspect_from is None else _int(suspect_from), _text(reason)]
+
+
+def _erasure(value: Json) -> Value:
+    message, reason = _members(value, "message", "reason")
+    return [_bytes(message), _text(reason)]
+
+
+def _term(value: Json) -> Value:
+    size, root, reason = _members(value, "size", "root", "reason")
+    return [_int(size), _bytes(root), _text(reason)]
+
+
+def is_registry_kind(view: dict[str, Json]) -> bool:
+    """Whether the kind that a view names is one of the registry's: by name or by number (conform, ``make``)."""
+    kind = view.get("kind")
+    number = _KINDS.get(kind) if isinstance(kind, str) else kind
+    return type(number) is int and number in REGISTRY_KINDS
 
 
 def _members(value: Json, *names: str) -> list[Json]:

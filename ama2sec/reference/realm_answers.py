@@ -1,0 +1,143 @@
+"""The reference's answers to the questions about realms (spec conform): offers, and one realm for each stream."""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+from ama2sec.errors import Ama2Error, error
+from ama2sec.reference import hashes
+from ama2sec.reference.admission import Admitted
+from ama2sec.reference.claims import REGISTRY_KINDS
+from ama2sec.reference.digest import conversation_digest, registry_digest
+from ama2sec.reference.entry import BodyPart, split_message
+from ama2sec.reference.envelope import parse, public_of_seed
+from ama2sec.reference.kinds import QUORUMS, Genesis
+from ama2sec.reference.realm import Realm, Taken, make_genesis, make_offer
+from ama2sec.reference.view import Json, policy_from_view
+
+Answer: TypeAlias = dict[str, Json]
+
+_LAX: Final[Json] = {**dict.fromkeys(QUORUMS, 1), "hold": False}
+
+
+def offer(seed: bytes, realm: bytes, purpose: int, name: str, next: bytes | None) -> Answer:  # noqa: A002
+    """A proof of possession."""
+    made = make_offer(seed, realm, purpose, name, next)
+    return {"key": public_of_seed(seed).hex(), "offer": made.hex()}
+
+
+def next_key(key: bytes) -> Answer:
+    """The digest that commits to a key."""
+    return {"next": hashes.next_key(key).hex()}
+
+
+class Stream:
+    """What a stream of questions has begun: one realm at most."""
+
+    realm: Realm | None = None
+
+
+def realm_new(
+    time: int,
+    sequencer_seed: bytes,
+    envelope: bytes | None,
+    name: str | None,
+    root_seeds: list[bytes] | None,
+    policy: Json,
+    profile: int | None,
+    salt: bytes | None,
+) -> Answer:
+    """A realm that begins with this genesis, or with one that is made. Where it is refused there is none."""
+    Stream.realm = None
+    if envelope is None:
+        if name is None or root_seeds is None or salt is None:
+            raise error("Internal", "what a genesis is made of", "less")
+        lax, profile = policy_from_view(_LAX if policy is None else policy), 1 if profile is None else profile
+        envelope = make_genesis(name, root_seeds, sequencer_seed, lax, profile, time, salt)
+    _check_sequencer(envelope, sequencer_seed)
+    realm = Realm(sequencer_seed)
+    found = _admit(realm, envelope, None, time)
+    if found["verdict"] != "admitted":
+        return found
+    Stream.realm = realm
+    return {"realm": found["conversation"], "envelope": split_message(envelope)[0].hex(), **found}
+
+
+def _realm() -> Realm:
+    if Stream.realm is None:
+        raise error("ConformQuestion", "realm_new first", "no realm")
+    return Stream.realm
+
+
+def admit(envelope: bytes, time: int, body: BodyPart | None) -> Answer:
+    """What becomes of one entry."""
+    return _admit(_realm(), envelope, body, time)
+
+
+def state_digest(conversation: bytes | None) -> Answer:
+    """The digests as they are."""
+    state = _realm().state
+    found: Answer = {
+        "registry": None if state.registry is None else registry_digest(state.registry).hex(),
+        "conversation": None,
+    }
+    if conversation is not None:
+        if conversation not in state.conversations:
+            raise error("ConversationUnknown", "a conversation of this realm", conversation.hex())
+        found["conversation"] = conversation_digest(state.conversations[conversation]).hex()
+    return found
+
+
+def head() -> Answer:
+    """The checkpoint of all records so far."""
+    return {"checkpoint": _realm().checkpoint().decode()}
+
+
+def _check_sequencer(envelope: bytes, seed: bytes) -> None:
+    """The seed is that of the genesis's sequencer (``ArgumentRange``), if the envelope parses as a genesis."""
+    try:
+        own = parse(envelope).claims.own
+    except Ama2Error:
+        return
+    if isinstance(own, Genesis) and own.sequencer.key != public_of_seed(seed):
+        raise error("ArgumentRange", "the seed of the genesis's sequencer", "another")
+
+
+def _admit(realm: Realm, envelope: bytes, body: BodyPart | None, time: int) -> Answer:
+    """What becomes of one entry."""
+    try:
+        bare, carried = split_message(envelope)
+        if carried is not None and body is not None:
+            raise error("ArgumentType", "one body", "one in the entry and one beside it")
+        taken = realm.take(bare, body or carried, time)
+    except Ama2Error as fault:
+        return {"code": fault.code, "verdict": "refused", "expected": fault.expected, "got": fault.got}
+    if isinstance(taken, int):
+        return {"verdict": "duplicate", "position": taken}
+    return _sequenced(realm, taken)
+
+
+def _sequenced(realm: Realm, taken: Taken) -> Answer:
+    verdict, record, state = taken.verdict, taken.record, realm.state
+    if isinstance(verdict, Admitted):
+        found: Answer = {"verdict": "admitted", "position": record.position, "conversation": record.conversation.hex()}
+        found |= {"branch": record.branch.hex(), "index": record.index, "fingerprint": _fingerprint(realm, verdict)}
+    else:
+        found = {"code": verdict.fault.code, "verdict": "rejected", "position": record.position}
+        found["conversation"] = record.conversation.hex()
+    registry = None if state.registry is None else registry_digest(state.registry).hex()
+    conversation = state.conversations.get(record.conversation)
+    digest = None if conversation is None else conversation_digest(conversation).hex()
+    found["digest"] = registry if taken.entry.claims.kind in REGISTRY_KINDS else digest
+    found |= {"registry_digest": registry, "record": realm.records[-1].hex()}
+    if not isinstance(verdict, Admitted):
+        found |= {"expected": verdict.fault.expected, "got": verdict.fault.got}
+    return found
+
+
+def _fingerprint(realm: Realm, home: Admitted) -> str:
+    """Of the home branch, with this entry as its last leaf."""
+    registry = realm.state.registry
+    if registry is not None and home.conversation == registry.realm:
+        return registry.fingerprints[home.index + 1].hex()
+    return realm.state.conversations[home.conversation].branches[home.branch].fingerprint(home.index + 1).hex()
