@@ -151,8 +151,14 @@ def _of_realm(file: Path, conversation: str | None, realm: str | None) -> _Found
     if len(wanted) != 1:
         raise error("ArgumentRange", "--conversation: one of this realm", f"{len(wanted)} that fit, of {len(listed)}")
     names = {agent.id: agent.name for agent in agents(verified)}
-    title = f"conversation {wanted[0].short} of {verified.origin}, replayed"
+    title = f"conversation {wanted[0].short} of {_name(verified)}, replayed"
     return _Found(RealmDag(verified, wanted[0]), names, title, file, verified)
+
+
+def _name(verified: RealmVerified) -> str:
+    """The realm's name and the beginning of its id."""
+    name, _, realm = (verified.origin or "").rpartition("/")
+    return f"{name}/{realm[:8]}"
 
 
 def _drawn(found: _Found, nodes: list[Node], form: Format) -> str:

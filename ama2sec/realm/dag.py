@@ -170,7 +170,7 @@ def conversations(source: _Asked) -> list[Id]:
 
 
 def agents(source: _Asked) -> list[Agent]:
-    """Who was ever enrolled in a realm."""
+    """Who was ever enrolled in a realm, in the order of their ids."""
     found = source.ask("registry")
     listed = [] if found is None else found["agents"]
     return [Agent(Id.from_hex(each["id"]), each["name"], each["purpose"], each["live"]) for each in listed]

@@ -26,6 +26,8 @@ class Lane:
     """A branch: its column, and the rows between which the column is its own."""
 
     branch: Id
+    number: int
+    """In the order in which the branches were opened."""
     column: int
     start: int
     """The row of the entry that it goes on from."""
@@ -88,7 +90,7 @@ def _lanes(nodes: Sequence[Node], at: Mapping[Id, int]) -> tuple[dict[Id, Lane],
         branch = node.home[0]
         parent = at.get(node.parent, row) if node.parent is not None else row
         if branch not in lanes:
-            lanes[branch] = Lane(branch, 0, min(parent, row), row, row, row)
+            lanes[branch] = Lane(branch, len(lanes), 0, min(parent, row), row, row, row)
             if parent < row:
                 edges.append(Edge("fork", parent, row))
         lanes[branch].last = lanes[branch].end = row
@@ -98,23 +100,23 @@ def _lanes(nodes: Sequence[Node], at: Mapping[Id, int]) -> tuple[dict[Id, Lane],
                 owner = nodes[at[merged.last]].home
                 if owner is not None:
                     lanes[owner[0]].end = max(lanes[owner[0]].end, row)
-    _give_columns(lanes)
+    _give_columns(list(lanes.values()), len(nodes))
     return lanes, edges
 
 
-def _give_columns(lanes: Mapping[Id, Lane]) -> None:
-    """The leftmost column that is free from the start of a lane to its end."""
+def _give_columns(lanes: list[Lane], rows: int) -> None:
+    """The leftmost column that is free from the start of a lane to its end; the first branch keeps its own for good."""
     free: list[int] = []
     busy: list[tuple[int, int]] = []
     count = 0
-    for lane in sorted(lanes.values(), key=lambda lane: (lane.start, lane.first)):
+    for lane in sorted(lanes, key=lambda lane: (lane.start, lane.number)):
         while busy and busy[0][0] < lane.start:
             heapq.heappush(free, heapq.heappop(busy)[1])
         if free:
             lane.column = heapq.heappop(free)
         else:
             lane.column, count = count, count + 1
-        heapq.heappush(busy, (lane.end, lane.column))
+        heapq.heappush(busy, (rows if lane.number == 0 else lane.end, lane.column))
 
 
 def _sign(node: Node) -> str:
@@ -162,6 +164,7 @@ def to_text(layout: Layout) -> str:
     lines = [f"{'  '.join(f'{sign} {word}' for word, sign in SIGNS.items())}   | a branch that goes on", ""]
     for number, row in enumerate(layout.rows):
         cells = [" "] * layout.columns
+        branch = "" if row.node.home is None else short(row.node.home[0])
         for lane in layout.lanes:
             if lane.start < number <= lane.end:
                 cells[lane.column] = "|" if lane.first <= number <= lane.last else ":"
@@ -169,7 +172,7 @@ def to_text(layout: Layout) -> str:
             cells[row.column] = SIGNS[row.sign]
         mark = "!" if row.column is None else " "
         lines.append(
-            f"{mark}{' '.join(cells)}  {row.node.position:>6}  {short(row.node.id)}  {plain(row.words)}".rstrip()
+            f"{mark}{' '.join(cells)}  {row.node.position:>6}  {short(row.node.id)}  {branch:<8}  {plain(row.words)}".rstrip()
         )
     return "\n".join(lines) + "\n"
 

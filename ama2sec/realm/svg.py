@@ -9,8 +9,10 @@ from ama2sec.realm.drawing import Edge, Lane, Layout, Row, plain, short
 
 __all__ = ["to_svg"]
 
-_ROW, _COLUMN, _TOP, _LEFT, _GAP = 22, 18, 92, 34, 22
+_ROW, _COLUMN, _TOP, _LEFT, _GAP = 22, 18, 106, 34, 14
 _LETTER: Final = 6.7
+_BEFORE: Final = 26
+"""Characters before the words: position, id, branch."""
 _WORDS: Final = 110
 """Characters of a row's words that are drawn; the rest is in its tooltip."""
 # Apart from each other in lightness too, so that they stay apart in grey; a lane is told by its place and its label.
@@ -33,16 +35,18 @@ _KINDS: Final = (
 def to_svg(layout: Layout, title: str) -> str:
     """The picture: the oldest entry on top, a lane a branch, words beside every sign."""
     text_x = _LEFT + layout.columns * _COLUMN + _GAP
+    title = plain(title)
     longest = max((min(len(row.words), _WORDS) for row in layout.rows), default=0)
-    width = max(text_x + (18 + longest) * _LETTER + 20, 760)
+    width = max(text_x + (_BEFORE + longest) * _LETTER + 20, 780, 28 + len(title) * 8.6)
     height = _TOP + len(layout.rows) * _ROW + 20
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height}" viewBox="0 0 {width:.0f} {height}" role="img">',
-        f"<title>{escape(plain(title))}</title>",
+        f"<title>{escape(title)}</title>",
         f"<style>{_STYLE}</style>",
         f'<rect width="{width:.0f}" height="{height}" fill="#fff"/>',
-        f'<text class="h" x="14" y="24">{escape(plain(title))}</text>',
+        f'<text class="h" x="14" y="24">{escape(title)}</text>',
         *_legend(),
+        f'<text class="n" x="{text_x:.0f}" y="{_TOP - 4}">position, id, branch, who and what</text>',
     ]
     out += [
         f'<rect x="0" y="{_y(at) - _ROW // 2}" width="{width:.0f}" height="{_ROW}" fill="#f6f8fa"/>'
@@ -68,20 +72,21 @@ def _x(column: int) -> int:
 
 
 def _colour(lane: Lane) -> str:
-    return _COLOURS[lane.column % len(_COLOURS)]
+    # By the branch, not the column: two branches that share one, one after the other, differ.
+    return _COLOURS[lane.number % len(_COLOURS)]
 
 
 def _legend() -> list[str]:
     out, x = [], 20
     for kind, words in _KINDS:
         out += [*_sign(kind, x, 46, "#24292f"), f'<text class="n" x="{x + 12}" y="50">{words}</text>']
-        x += 34 + round(len(words) * 5.6)
+        x += 40 + round(len(words) * 6.2)
     y, x = 70, 14
     for form, words in (("", "a branch goes on"), ("m", "its head is merged"), ("w", "nothing new until then")):
         kind = f' class="{form}"' if form else ""
         out.append(f'<path{kind} d="M{x} {y}h24" stroke="#24292f"/>')
         out.append(f'<text class="n" x="{x + 30}" y="{y + 4}">{words}</text>')
-        x += 50 + round(len(words) * 5.8)
+        x += 56 + round(len(words) * 6.2)
     return out
 
 
@@ -105,7 +110,9 @@ def _edge(edge: Edge, lanes: dict[int, Lane]) -> str:
         return f'<path d="M{x1} {y1}C{x1} {y1 + half} {x2} {bend - half} {x2} {bend}" stroke="{_colour(there)}"/>{down}'
     colour = _colour(here)
     if here.last > edge.start:
-        # The branch went on: straight from the leaf that was merged.
+        # The branch went on: beside it, from the leaf that was merged.
+        if y2 - y1 <= 2 * _ROW:
+            return f'<path class="m" d="M{x1} {y1}L{x2} {y2}" stroke="{colour}"/>'
         return f'<path class="m" d="M{x1} {y1}C{x1 + 9} {y1 + half} {x1 + 9} {y2 - _ROW} {x2} {y2}" stroke="{colour}"/>'
     bend = max(y2 - _ROW, y1)
     down = f"V{bend}" if bend > y1 else ""
@@ -122,9 +129,16 @@ def _row(row: Row, at: int, x: float, lane: Lane | None) -> list[str]:
     tip = escape(plain(f"{node.id} at position {node.position}: {row.words}"))
     return [
         f"<g><title>{tip}</title>{sign}",
-        f'<text class="d" x="{x:.0f}" y="{y + 4}">{node.position:>6} {short(node.id)}</text>',
-        f'<text{style} x="{x + 17 * _LETTER:.0f}" y="{y + 4}">{escape(shown)}</text></g>',
+        f'<text class="d" x="{x:.0f}" y="{y + 4}">{_place(row)}</text>',
+        f'<text{style} x="{x + _BEFORE * _LETTER:.0f}" y="{y + 4}">{escape(shown)}</text></g>',
     ]
+
+
+def _place(row: Row) -> str:
+    """Position, id, and the branch whose leaf it is."""
+    branch = "" if row.node.home is None else short(row.node.home[0])
+    # Spaces that do not collapse: the columns stay columns.
+    return f"{row.node.position:>5} {short(row.node.id)} {branch}".replace(" ", "\u00a0")
 
 
 def _sign(kind: str, x: int, y: int, colour: str) -> list[str]:
