@@ -99,7 +99,7 @@ class Replayed:
     commits: dict[Id, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.commits = {id: commit for commit, id in self.ids.items()}
+        self.commits = {one: commit for commit, one in self.ids.items()}
 
     def only(self, nodes: Sequence[Node]) -> set[str]:
         """The commits among some entries."""

@@ -89,8 +89,8 @@ def dag(
 ) -> None:
     """Draw a conversation with its branches, or answer a question about it. An ID is 64 hex digits, or its first ones if no other
     entry begins so. A realm is replayed first; a conversation file is verified with --directory."""
-    asked = [heads, ancestors, descendants, path, common, is_ancestor, diff, trace]
-    if sum(bool(one) for one in asked) > 1:
+    asked = [heads or None, ancestors, descendants, path, common, is_ancestor, diff, trace]
+    if sum(one is not None for one in asked) > 1:
         raise error("ArgumentRange", "one question", "several")
     if proof is not None and is_ancestor is None:
         raise error("ArgumentRange", "--proof with --is-ancestor", "without")
@@ -107,7 +107,7 @@ def dag(
         question.diff(diff)
     elif trace is not None:
         question.trace(trace)
-    elif any(asked):
+    elif any(one is not None for one in asked):
         question.list(heads, ancestors, descendants, common)
     elif as_json:
         emit({"ok": True, "conversation": str(found.dag.conversation), "timeline": question.views(question.timeline)})

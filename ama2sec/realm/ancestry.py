@@ -40,7 +40,7 @@ def prove_ancestor(
     transcript: bytes | str | os.PathLike[str],
     *,
     realm: Id,
-    limit: int = LIMIT,  # noqa: A002
+    limit: int = LIMIT,
 ) -> AncestorProof | None:
     """Prove that the author of ``id`` had consumed ``above``; None where it had not.
 

@@ -36,7 +36,7 @@ def dag(told: Story) -> RealmDag:
 
 
 def names(told: Story, nodes: list[Node]) -> list[str]:
-    called = {id: name for name, id in told.ids.items()}
+    called = {one: name for name, one in told.ids.items()}
     return [called[node.id] for node in nodes]
 
 
@@ -116,7 +116,9 @@ def test_a_conversation_file_answers_the_same_questions(tmp_path: Path, director
     for found in (FileDag(path, directory), FileDag(path)):
         nodes = found.timeline()
         assert (len(nodes), found.conversation) == (10, head.conversation)
-        assert found.verified == (found is not None and found.heads() == [Branch(head.conversation, 10)] and found.verified)
+        assert found.verified == (
+            found is not None and found.heads() == [Branch(head.conversation, 10)] and found.verified
+        )
         for one, two in itertools.product(nodes, nodes):
             mine = found.ancestors(one.id)
             assert found.is_ancestor(two.id, one.id) == (two in mine) == (one in found.descendants(two.id))
@@ -194,7 +196,9 @@ def test_no_name_gets_out_of_its_place(dag: RealmDag) -> None:
     layout = lay_out(nodes, {node.author: HOSTILE for node in nodes})
     svg = to_svg(layout, HOSTILE)
     picture = ET.fromstring(svg)
-    assert {node.tag for node in picture.iter()} <= {SVG + t for t in ("svg", "title", "style", "rect", "text", "path", "g", "circle")}
+    assert {node.tag for node in picture.iter()} <= {
+        SVG + t for t in ("svg", "title", "style", "rect", "text", "path", "g", "circle")
+    }
     text, mermaid, dot = to_text(layout), to_mermaid(layout), to_dot(layout)
     for shown in (svg, text, mermaid, dot):
         assert "\u202e" not in shown

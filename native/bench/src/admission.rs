@@ -176,7 +176,8 @@ impl Bench {
     /// An entry by some author in some branch, after all that is in it now.
     fn make(&mut self, fork: bool) -> Outcome<Made> {
         let author = usize::try_from(self.random.below(self.authors.len() as u64))?;
-        let branch = *self.branches.get(usize::try_from(self.random.below(self.branches.len() as u64))?).ok_or("one")?;
+        let branch =
+            *self.branches.get(usize::try_from(self.random.below(self.branches.len() as u64))?).ok_or("one")?;
         let (parts, who, chat) = (self.parts(author)?, self.author(author)?, self.chat);
         let envelope = self.engine.with(|replica| {
             let seen = seen(replica.state(), &chat, &branch)?;
@@ -189,7 +190,8 @@ impl Bench {
             }))
         })?;
         let claims = support::claims_of(&envelope);
-        let structure = sig_structure(&header_of(key(who.seed).public().thumbprint(), claims.kind.typ()), &claims.encode());
+        let structure =
+            sig_structure(&header_of(key(who.seed).public().thumbprint(), claims.kind.typ()), &claims.encode());
         let signature: [u8; 64] = envelope.get(envelope.len() - 64..).ok_or("a signature")?.try_into()?;
         Ok(Made { envelope, structure, signature: Signature::from_bytes(&signature), author })
     }
@@ -208,9 +210,7 @@ impl Bench {
             .iter()
             .map(|made| Ok(VerifyingKey::from_bytes(key(self.author(made.author)?.seed).public().as_bytes())?))
             .collect::<Outcome<_>>()?;
-        timed(|| {
-            slice.iter().zip(&keys).try_for_each(|(made, key)| Ok(key.verify(&made.structure, &made.signature)?))
-        })
+        timed(|| slice.iter().zip(&keys).try_for_each(|(made, key)| Ok(key.verify(&made.structure, &made.signature)?)))
     }
 
     fn submit_many(&self, slice: &[Made]) -> Outcome {

@@ -144,12 +144,9 @@ impl<L: Log> Engine<L> {
     fn check_own_key(&self, state: &State, verdict: &Verdict) -> Result<()> {
         let delta = verdict.delta();
         let own = match state.registry() {
-            Some(registry) => {
-                let own = registry.agents().into_iter().find(|agent| {
-                    agent.live(registry.size()).is_some_and(|held| held.signer.key == *self.key.public())
-                });
-                own.is_some_and(|own| delta.revokes() != Some(&own.id) && delta.rotates() != Some(&own.id))
-            }
+            Some(registry) => registry
+                .sequencer_with(self.key.public())
+                .is_some_and(|own| delta.revokes() != Some(&own.id) && delta.rotates() != Some(&own.id)),
             None => delta.founds(self.key.public()),
         };
         if own {
