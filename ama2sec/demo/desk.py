@@ -97,7 +97,12 @@ class Desk:
         view = {
             "key": bytes(key.public).hex(),
             "offer": sign_offer(key, self.realm, "message", "child").hex(),
-            "steps": None, "to": None, "rights": 0, "expires": None, "depth": 0, "next": None,
+            "steps": None,
+            "to": None,
+            "rights": 0,
+            "expires": None,
+            "depth": 0,
+            "next": None,
             **grant,
         }
         home = self.fork(by, conversation, branch, grant=view)

@@ -36,7 +36,7 @@ class AncestorProof:
 def prove_ancestor(
     dag: RealmDag,
     above: Id,
-    id: Id,
+    id: Id,  # noqa: A002
     transcript: bytes | str | os.PathLike[str],
     *,
     realm: Id,

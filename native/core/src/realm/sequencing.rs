@@ -94,7 +94,7 @@ impl<L: Log> Engine<L> {
                     let record = core.replica.record(stamp, &entry, &verdict)?;
                     let error = if let Verdict::Rejected(error, _) = &verdict { Some(error.clone()) } else { None };
                     let kept = if error.is_none() { body } else { None };
-                    pairs.push(Pair { record, envelope: entry.bytes().into(), body: kept });
+                    pairs.push(Pair { record, envelope: entry.shared_bytes(), body: kept });
                     let delta = verdict.into_delta();
                     erased.extend(delta.erases());
                     core.take_in(&record, &entry, delta)?;
