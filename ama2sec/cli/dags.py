@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -34,69 +35,68 @@ class Format(StrEnum):
     MERMAID = "mermaid"
 
 
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", readable=False, help="A realm transcript, or a conversation file.", show_default=False
+    ),
+]
+Which = Annotated[
+    str | None, typer.Option(metavar="ID", help="Which conversation of the realm; needed where there are several.")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="FILE", readable=False, help="A new file; else standard output.")
+]
+Keys = Annotated[
+    Path | None,
+    typer.Option(
+        "--directory",
+        "-d",
+        metavar="FILE",
+        readable=False,
+        help="For a conversation file: verify it, and name its authors.",
+    ),
+]
+Realm = Annotated[str | None, typer.Option(metavar="ID", help="For a realm: the id that it must have.")]
+Proof = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", readable=False, help="With --is-ancestor, in a realm: write a proof of it."),
+]
+One = str | None
+Two = tuple[str, str] | None
+
+
+def _one(help_text: str) -> Any:
+    return typer.Option(metavar="ID", help=help_text)
+
+
+def _two(help_text: str, metavar: str = "ID ID") -> Any:
+    return typer.Option(metavar=metavar, help=help_text)
+
+
 def dag(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE", readable=False, help="A realm transcript, or a conversation file.", show_default=False
-        ),
-    ],
-    conversation: Annotated[
-        str | None, typer.Option(metavar="ID", help="Which conversation of the realm; needed where there are several.")
-    ] = None,
+    file: File,
+    conversation: Which = None,
     form: Annotated[Format, typer.Option("--format", help="How to draw it.")] = Format.TEXT,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", readable=False, help="A new file; else standard output."),
-    ] = None,
-    directory: Annotated[
-        Path | None,
-        typer.Option(
-            "--directory",
-            "-d",
-            metavar="FILE",
-            readable=False,
-            help="For a conversation file: verify it, and name its authors.",
-        ),
-    ] = None,
-    realm: Annotated[str | None, typer.Option(metavar="ID", help="For a realm: the id that it must have.")] = None,
+    out: Out = None,
+    directory: Keys = None,
+    realm: Realm = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="Entries of an answer, at most.")] = LIMIT,
     heads: Annotated[bool, typer.Option("--heads", help="The branches that are open.")] = False,
-    ancestors: Annotated[str | None, typer.Option(metavar="ID", help="All that its author had seen.")] = None,
-    descendants: Annotated[str | None, typer.Option(metavar="ID", help="All whose authors had seen it.")] = None,
-    path: Annotated[
-        tuple[str, str] | None,
-        typer.Option(metavar="ID ID", help="The shortest way from the first back to the second."),
-    ] = None,
-    common: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="ID ID", help="The nearest common ancestors of both.")
-    ] = None,
-    is_ancestor: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="ID ID", help="Whether the second's author had seen the first.")
-    ] = None,
-    proof: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", readable=False, help="With --is-ancestor, in a realm: write a proof of it."),
-    ] = None,
-    diff: Annotated[
-        tuple[str, str] | None,
-        typer.Option(metavar="ID:N ID:N", help="What each of two heads (branch and size) has alone."),
-    ] = None,
-    trace: Annotated[
-        str | None, typer.Option(metavar="ID", help="In a realm: on whose authority it was written, to the genesis.")
-    ] = None,
+    ancestors: Annotated[One, _one("All that its author had seen.")] = None,
+    descendants: Annotated[One, _one("All whose authors had seen it.")] = None,
+    path: Annotated[Two, _two("The shortest way from the first back to the second.")] = None,
+    common: Annotated[Two, _two("The nearest common ancestors of both.")] = None,
+    is_ancestor: Annotated[Two, _two("Whether the second's author had seen the first.")] = None,
+    proof: Proof = None,
+    diff: Annotated[Two, _two("What each of two heads (branch and size) has alone.", "ID:N ID:N")] = None,
+    trace: Annotated[One, _one("In a realm: on whose authority it was written, to the genesis.")] = None,
     as_json: JSON = False,
 ) -> None:
     """Draw a conversation with its branches, or answer a question about it. An ID is 64 hex digits, or its first ones if no other
     entry begins so. A realm is replayed first; a conversation file is verified with --directory."""
     asked = [heads or None, ancestors, descendants, path, common, is_ancestor, diff, trace]
-    if sum(one is not None for one in asked) > 1:
-        raise error("ArgumentRange", "one question", "several")
-    if proof is not None and is_ancestor is None:
-        raise error("ArgumentRange", "--proof with --is-ancestor", "without")
-    for new in (out, proof):
-        if new is not None:
-            must_not_exist(new)
+    _check_options(asked, proof is not None and is_ancestor is None, out, proof)
     found = _load(file, conversation, directory, realm)
     question = _Question(found, limit, as_json)
     if is_ancestor is not None:
@@ -113,6 +113,16 @@ def dag(
         emit({"ok": True, "conversation": str(found.dag.conversation), "timeline": question.views(question.timeline)})
     else:
         write_output(out, _drawn(found, question.timeline, form).encode("utf-8", "backslashreplace"))
+
+
+def _check_options(asked: Sequence[object], lonely_proof: bool, out: Path | None, proof: Path | None) -> None:
+    if sum(one is not None for one in asked) > 1:
+        raise error("ArgumentRange", "one question", "several")
+    if lonely_proof:
+        raise error("ArgumentRange", "--proof with --is-ancestor", "without")
+    for new in (out, proof):
+        if new is not None:
+            must_not_exist(new)
 
 
 class _Found:

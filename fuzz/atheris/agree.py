@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ama2sec import Ama2Error, Directory, _native, reference, verify, verify_conversation
-from ama2sec.errors import CATALOGUE, InternalError, error
-from ama2sec.limits import MAX_ITEM
+from ama2sec.errors import CATALOGUE, InternalError
 from ama2sec.reference.view import to_view
 
 CORPUS: Final = Path(__file__).resolve().parent.parent / "corpus"
@@ -41,7 +40,7 @@ def codec(data: bytes) -> str:
 def envelope(data: bytes) -> str:
     """One message, as an entry or bare: who signed what, and what is known of its body (spec envelope.4 to envelope.7)."""
     core, message = _ask(verify, data, _CORE)
-    other, verified = _ask(_verify_message, data)
+    other, verified = _ask(reference.verify, data, _REFERENCE)
     _same(core, other)
     if core == "ok":
         found = verified.envelope
@@ -76,20 +75,6 @@ class _Pieces(io.BytesIO):
 
     def read(self, size: int = 1 << 20, /) -> bytes:
         return super().read(min(size, 1 + self.tell() % 97))
-
-
-def _verify_message(data: bytes) -> reference.Verified:
-    """The reference reads bare envelopes and whole files; a single entry is opened here (fingerprint.5.3)."""
-    if data[:1] != b"\x83":
-        return reference.verify(data, _REFERENCE)
-    if len(data) > MAX_ITEM:
-        raise error("SizeLimit", f"at most {MAX_ITEM} bytes", str(len(data)))
-    match reference.decode(data):
-        case [kind, bytes(inner), None] if type(kind) is int and kind == 1:
-            return reference.verify(inner, _REFERENCE)
-        case [kind, bytes(inner), [bytes(salt), bytes(body)]] if type(kind) is int and kind == 1 and len(salt) == 32:
-            return reference.verify(inner, _REFERENCE, body=body, body_salt=salt)
-    raise error("ItemForm", "[1, envelope, null or [salt, body]]", "another form")
 
 
 def _ask(call: Callable[..., _Answer], *arguments: object) -> tuple[str, _Answer | Ama2Error]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ama2sec import _native
+from ama2sec.errors import InternalError, error
 from fuzz.atheris import agree
 
 JUDGES = {"codec": agree.codec, "envelope": agree.envelope, "transcript": agree.transcript}
@@ -43,15 +44,15 @@ def test_a_difference_is_seen(monkeypatch: pytest.MonkeyPatch, judge: object, sa
 
 
 def _wrong_place(data: bytes, directory: object) -> None:
-    fault = agree.error("Truncated", "more", "less")
+    fault = error("Truncated", "more", "less")
     fault.sound = 1
     raise fault
 
 
 def test_a_fault_of_ours_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(data: bytes) -> None:
-        raise agree.error("Internal", "an answer", "none")
+        raise error("Internal", "an answer", "none")
 
     monkeypatch.setattr(_native, "check_cbor", broken)
-    with pytest.raises(agree.InternalError):
+    with pytest.raises(InternalError):
         agree.codec(b"\xf6")

@@ -161,20 +161,21 @@ CASES: list[tuple[str, dict[Any, Any]]] = [
     ("KindUnknown", message_claims(c3=0)),
     ("KindUnknown", message_claims(c3=6)),
     ("KindUnknown", message_claims(c3=51)),
-    ("KindNotBuilt", message_claims(c3=3)),
-    ("KindNotBuilt", message_claims(c3=5)),
+    ("KindNotBuilt", message_claims(c3=4)),
+    ("ClaimMissing", message_claims(c3=3)),
+    ("ClaimMissing", message_claims(c3=5)),
     ("TypKind", message_claims(c3=16)),
     ("TypKind", message_claims(c3=33, c1=...)),
     ("TypKind", message_claims(c3=50)),
     # 5.2 to 5.4
-    ("ClaimUnknown", message_claims(c27=0, c1=...)),
+    ("ClaimUnknown", message_claims(c28=0, c1=...)),
     ("ClaimUnknown", message_claims(c0=0)),
     ("ClaimUnknown", {**message_claims(), -1: 0}),
     ("ClaimUnknown", {**message_claims(), "realm": 0}),
     *(("ClaimMissing", message_claims(**{f"c{label}": ..., "c13": None})) for label in range(1, 13) if label != 3),
     *(("ClaimMissing", open_claims(**{f"c{label}": ...})) for label in (*range(1, 9), *range(10, 15)) if label != 3),
-    *(("ClaimForbidden", message_claims(**{f"c{label}": 0, "c1": 0})) for label in range(13, 27)),
-    *(("ClaimForbidden", open_claims(**{f"c{label}": 0})) for label in (9, *range(15, 27))),
+    *(("ClaimForbidden", message_claims(**{f"c{label}": 0, "c1": 0})) for label in range(13, 28)),
+    *(("ClaimForbidden", open_claims(**{f"c{label}": 0})) for label in (9, *range(15, 28))),
     # 5.5, label by label
     ("ClaimType", message_claims(c1=ZEROS[:31])),
     ("ClaimType", message_claims(c1="x" * 32)),
@@ -266,7 +267,10 @@ CASES: list[tuple[str, dict[Any, Any]]] = [
     ("ClaimForm", merges([ID, 0, ZEROS])),
     ("ClaimForm", open_claims(c14=[True, None])),
     # envelope.6.4 comes after the claims
-    ("RealmOther", message_claims(c1=ID, c5=[1, ID, 1, ID], c4=[OTHER, ID])),
+    ("ClaimForm", message_claims(c1=ID, c5=[1, ID, 1, ID], c4=[OTHER, ID])),
+    ("RealmOther", message_claims(c1=ID, c5=[1, ID, 1, ID], c4=[OTHER, OTHER])),
+    ("RealmOther", message_claims(c1=ID, c5=[1, ID, 1, ID], c3=3, c15=None)),
+    ("RealmOther", message_claims(c1=ID, c5=[1, ID, 1, ID], c3=5, c25=True)),
 ]
 
 
@@ -283,7 +287,7 @@ def test_claims_of_a_kind_without_document_are_small() -> None:
     long = bytes(MAX_CLAIMS)
     assert code_of(signed({**padding, 17: long, 99: 0})) == "SizeLimit"  # right after the kind
     assert code_of(signed({**padding, 17: long, 3: 16})) == "TypKind"
-    assert code_of(signed({**padding, 17: long, 3: 3})) == "KindNotBuilt"
+    assert code_of(signed({**padding, 17: long, 3: 4})) == "KindNotBuilt"
 
 
 def test_names_have_one_form() -> None:

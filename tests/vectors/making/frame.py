@@ -10,7 +10,7 @@ from .vector import Book, times
 
 KID = ALICE.kid
 PAYLOAD = encode(message())
-RESERVED_TYPS = ("ama2sec-halt+cose", "ama2sec-registry+cose", "ama2sec-log+cose", "ama2sec-offer+cose")
+RESERVED_TYPS = ("ama2sec-halt+cose", "ama2sec-log+cose", "ama2sec-offer+cose")
 SAMPLES: dict[str, Value] = {
     "uint": 1, "negative": -1, "bytes": b"\x01", "text": "x", "array": [], "map": {}, "true": True, "null": None,
 }  # fmt: skip

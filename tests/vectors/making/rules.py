@@ -6,11 +6,12 @@ from .cbor import Pairs, Raw, Value, encode, head
 from .claims import ZERO, Claims, full_message, full_open, get, id_of, message, opening, ordered, put, without
 from .envelope import seal
 from .frame import SAMPLES, Asker, parsed
+from .realms import realms
 from .vector import Book
 
 TIME_END = 1 << 48
 KINDS = {
-    1: "ok", 2: "ok", 3: "KindNotBuilt", 4: "KindNotBuilt", 5: "KindNotBuilt",
+    1: "ok", 2: "ok", 3: "ClaimMissing", 4: "KindNotBuilt", 5: "ClaimMissing",
     **dict.fromkeys((*range(16, 23), 32, 33, *range(48, 51)), "TypKind"),
 }  # fmt: skip
 UNKNOWN_KINDS = (0, 6, 15, 23, 24, 31, 34, 47, 51, 255, 256, 65536, 2**32 + 1, 2**32 + 2, 2**63 - 1)
@@ -60,6 +61,9 @@ def build() -> Book:
     _agreement(ask)
     _size(ask)
     _order(ask)
+    realms(
+        lambda name, clause, envelope, code: book.add(name, clause, {"op": "parse", "envelope": envelope.hex()}, code)
+    )
     return book
 
 
@@ -93,11 +97,11 @@ def _labels(ask: Rules) -> None:
         for label in claims:
             if label != 3:
                 ask.of(f"missing.{kind}.{label}", "3", without(claims, int(str(label))), "ClaimMissing")
-        for label in range(1, 27):
+        for label in range(1, 28):
             if label not in claims:
                 value = {9: [1, 1], 13: None, 14: [False, None]}.get(label)
                 ask.of(f"forbidden.{kind}.{label}", "4", ordered({**claims, label: value}), "ClaimForbidden")
-        for other in (0, 27, 28, 255, 256, 65536, 2**32 + 1, 2**63 - 1, -1, -3, -19, -(2**63), "", "a", "kind", "3"):
+        for other in (0, 28, 255, 256, 65536, 2**32 + 1, 2**63 - 1, -1, -3, -19, -(2**63), "", "a", "kind", "3"):
             name = other if isinstance(other, int) else f"text-{other}"
             ask.of(f"unknown.{kind}.{name}", "2", ordered({**claims, other: None}), "ClaimUnknown")
 
@@ -242,7 +246,9 @@ def _agreement(ask: Rules) -> None:
         wrong(f"{kind}.grant", "c", put(base(), (4, 1), id_of(1)))
         wrong(f"{kind}.agent-is-not-kid", "c", put(base(), (4, 0), id_of(1)))
         wrong(f"{kind}.realm-without-registry", "c", base({1: id_of(1)}))
-        inside = base({1: id_of(1), 4: [id_of(3), id_of(2)], 5: [size, print_, 1, id_of(7)]})
+        grant = None if base is opening else id_of(3)
+        inside = base({1: id_of(1), 4: [id_of(3), grant], 5: [size, print_, 1, id_of(7)]})
+        wrong(f"{kind}.grant-of-another", "c", put(inside, (4, 1), id_of(2)))
         ask.of(f"agree.c.{kind}.inside-a-realm", "6.c", inside)
         ask.of(f"agree.c.{kind}.inside-without-grant", "6.c", put(inside, (4, 1), None))
         ask.of(f"agree.c.{kind}.registry-zeros-at-size-1", "6.c", put(inside, (5, 3), ZERO))
@@ -289,7 +295,7 @@ def _size(ask: Rules) -> None:
     long = "x" * 5000
     ask.of("size.after-kind-unknown", "1", ordered({**put(message(), (3,), 99), "a": long}), "KindUnknown")
     ask.of("size.after-typ-kind", "1", ordered({**put(message(), (3,), 16), 18: long}), "TypKind")
-    ask.of("size.after-not-built", "1", ordered({**put(message(), (3,), 5), 25: long}), "KindNotBuilt")
+    ask.of("size.after-not-built", "1", ordered({**put(message(), (3,), 4), 16: long}), "KindNotBuilt")
     ask.of("size.after-kind-missing", "1", ordered({**without(message(), 3), "a": long}), "ClaimMissing")
     ask.of("size.before-unknown", "1", ordered({**message(), "a": long}), "SizeLimit")
     ask.of("size.before-missing", "1", put(without(message(), 10), (8,), [long]), "SizeLimit")

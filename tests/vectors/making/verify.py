@@ -80,7 +80,7 @@ def _keys(ask: Ask) -> None:
         ask(f"key.kid.{name}", "identity.2.2", seal(claims, protected=header(kid)), "KeyUnknown")
     for who in (OPERATOR, SEQUENCER, ROOT):
         ask(f"key.purpose.{who.purpose}", "envelope.6.6", seal(message(author=who), who), "PurposeWrong")
-    other = message({1: id_of(1), 4: [id_of(3), id_of(2)], 5: [1, id_of(6), 1, id_of(7)]})
+    other = message({1: id_of(1), 4: [id_of(3), id_of(3)], 5: [1, id_of(6), 1, id_of(7)]})
     ask("realm.other", "envelope.6.4", seal(other), "RealmOther")
     ask("realm.other-and-grantless", "envelope.6.4", seal(put(other, (4, 1), None)), "RealmOther")
 
@@ -210,7 +210,7 @@ def _order(ask: Ask) -> None:
     def forged(claims: Claims, author: Person) -> bytes:
         return cose(header(author.kid), encode(claims), MALLORY.sign(b"x"))
 
-    broken = {**message(author=STRANGER), 27: None}
+    broken = {**message(author=STRANGER), 28: None}
     ask("first.claims-before-key", "envelope.6.1", seal(broken, STRANGER), "ClaimUnknown")
     ask("first.key-before-signature", "envelope.6.2", forged(message(author=STRANGER), STRANGER), "KeyUnknown")
     ask("first.signature-before-realm", "envelope.6.3", forged(message(inside), ALICE), "SignatureInvalid")

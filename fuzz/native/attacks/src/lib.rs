@@ -6,6 +6,7 @@
 pub mod attack;
 pub mod mutators;
 pub mod oracle;
+pub mod plans;
 pub mod seal;
 pub mod tree;
 

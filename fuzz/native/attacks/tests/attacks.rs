@@ -63,14 +63,19 @@ fn a_mutation_is_repeated_by_its_seed_and_another_seed_makes_another() {
 }
 
 /// The codes that mutations of a corpus get.
-fn reached(target: &str, mutate: fn(&[u8], u32) -> Option<Vec<u8>>, judge: fn(&[u8]) -> Option<Code>) -> BTreeSet<u16> {
-    let made = corpus(target).into_iter().flat_map(|sample| (0..40).filter_map(move |seed| mutate(&sample, seed)));
+fn reached(
+    target: &str,
+    rounds: u32,
+    mutate: fn(&[u8], u32) -> Option<Vec<u8>>,
+    judge: fn(&[u8]) -> Option<Code>,
+) -> BTreeSet<u16> {
+    let made = corpus(target).into_iter().flat_map(|sample| (0..rounds).filter_map(move |seed| mutate(&sample, seed)));
     made.map(|made| judge(&made).map_or(0, Code::number)).collect()
 }
 
 #[test]
 fn attacks_reach_what_stands_behind_the_signature() {
-    let envelope = reached("envelope", mutators::message, oracle::envelope);
+    let envelope = reached("envelope", 100, mutators::message, oracle::envelope);
     for code in [
         Code::ClaimType,
         Code::ClaimForm,
@@ -81,7 +86,7 @@ fn attacks_reach_what_stands_behind_the_signature() {
     ] {
         assert!(envelope.contains(&code.number()), "{}", code.as_str());
     }
-    let transcript = reached("transcript", mutators::transcript, oracle::transcript);
+    let transcript = reached("transcript", 30, mutators::transcript, oracle::transcript);
     for code in [
         Code::ContextForked,
         Code::ContextAhead,
