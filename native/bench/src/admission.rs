@@ -5,11 +5,14 @@
 mod support;
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use ama2sec_core::errors::Result;
 use ama2sec_core::history::sha_tree::TreeHead;
-use ama2sec_core::identity::Purpose;
-use ama2sec_core::message::{Id, OpenPart, Proposal, Seq, header_of, sig_structure};
+use ama2sec_core::identity::{Enrolled, Purpose};
+use ama2sec_core::message::{
+    Id, Keys, OpenPart, Proposal, Seq, UnverifiedEnvelope, authenticate_many, header_of, sig_structure,
+};
 use ama2sec_core::realm::checkpoint::sign_checkpoint;
 use ama2sec_core::realm::draft::{Parts, draft_fork, draft_message, draft_open, draft_proposal};
 use ama2sec_core::realm::engine::{Answer, Engine, Submission};
@@ -58,13 +61,19 @@ pub fn run() -> Outcome {
 fn measure(authors: u16, branches: usize, rounds: usize) -> Outcome {
     let mut bench = Bench::new(authors, branches)?;
     let (mut loops, mut bulk, mut alone, mut bulk_ratio, mut alone_ratio) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut reading, mut verifying) = (vec![], vec![]);
     for _ in 0..rounds {
-        let (many, few) = (bench.slice()?, bench.slice_that_follows()?);
-        let theirs = bench.loop_of_verify(&many)?;
+        // The second slice is handed in after the first: its numbers go on, its contexts lag.
+        let (many, few) = (bench.slice()?, bench.slice()?);
+        let theirs = bench.loop_of_verify(&many, false)?;
+        let read = bench.read(&many)?;
+        reading.push(timed(|| bench.read(&many).map(drop))?);
+        verifying.push(timed(|| authenticate_many(&read, 0).into_iter().try_for_each(|entry| Ok(entry.map(drop)?)))?);
         let ours = timed(|| bench.submit_many(&many))?;
-        let theirs_again = bench.loop_of_verify(&few)?;
-        let signatures = bench.checkpoints(few.len())?;
-        let one_by_one = timed(|| few.iter().try_for_each(|made| bench.submit(made)))? - signatures;
+        let theirs_again = bench.loop_of_verify(&few, false)?;
+        // What a checkpoint's signature takes between two verifications, where an engine makes it.
+        let signature = bench.loop_of_verify(&few, true)? - theirs_again;
+        let one_by_one = timed(|| few.iter().try_for_each(|made| bench.submit(made)))? - signature;
         bulk_ratio.push(theirs / ours);
         alone_ratio.push(theirs_again / one_by_one);
         loops.push(theirs);
@@ -73,6 +82,8 @@ fn measure(authors: u16, branches: usize, rounds: usize) -> Outcome {
     }
     println!("  {authors} authors, {branches} branches");
     println!("    ed25519_dalek verify, loop                          {:>8.2} us", median(&mut loops));
+    println!("    read in bulk, alone                                 {:>8.2} us", median(&mut reading));
+    println!("    verify in bulk, alone                               {:>8.2} us", median(&mut verifying));
     report("in bulk", &mut bulk, &mut bulk_ratio, BULK);
     report("one by one, without the checkpoint's signature", &mut alone, &mut alone_ratio, ALONE);
     Ok(())
@@ -200,17 +211,31 @@ impl Bench {
         (0..SLICE).map(|_| self.make(false)).collect()
     }
 
-    /// A second slice, to be handed in after one that is not in the log yet: numbers go on, contexts lag by it.
-    fn slice_that_follows(&mut self) -> Outcome<Vec<Made>> {
-        self.slice()
+    /// What `authenticate_many` is asked.
+    fn read(&self, slice: &[Made]) -> Outcome<Vec<(UnverifiedEnvelope, Arc<Enrolled>)>> {
+        let read = slice.iter().map(|made| UnverifiedEnvelope::parse(&made.envelope)).collect::<Result<Vec<_>>>()?;
+        Ok(self.engine.with(|replica| {
+            let keys = replica.state().keys(replica.state().registry_size());
+            read.into_iter().map(|envelope| keys.signer(&envelope).map(|signer| (envelope, signer))).collect()
+        })?)
     }
 
-    fn loop_of_verify(&self, slice: &[Made]) -> Outcome<f64> {
+    /// With `checkpoints`, one is signed after each verification.
+    fn loop_of_verify(&self, slice: &[Made], checkpoints: bool) -> Outcome<f64> {
+        let sequencer = key(SEQUENCER);
         let keys: Vec<VerifyingKey> = slice
             .iter()
             .map(|made| Ok(VerifyingKey::from_bytes(key(self.author(made.author)?.seed).public().as_bytes())?))
             .collect::<Outcome<_>>()?;
-        timed(|| slice.iter().zip(&keys).try_for_each(|(made, key)| Ok(key.verify(&made.structure, &made.signature)?)))
+        timed(|| {
+            slice.iter().zip(&keys).zip(1..).try_for_each(|((made, key), size)| {
+                key.verify(&made.structure, &made.signature)?;
+                if checkpoints {
+                    black_box(sign_checkpoint(&sequencer, "acme-orders/00", &TreeHead { size, root: [7; 32] })?);
+                }
+                Ok(())
+            })
+        })
     }
 
     fn submit_many(&self, slice: &[Made]) -> Outcome {
@@ -221,17 +246,6 @@ impl Bench {
 
     fn submit(&self, made: &Made) -> Outcome {
         admitted(&self.engine.submit(Submission { envelope: &made.envelope, body: None }, START)?)
-    }
-
-    /// What so many checkpoint signatures take, by themselves.
-    fn checkpoints(&self, count: usize) -> Outcome<f64> {
-        let sequencer = key(SEQUENCER);
-        timed(|| {
-            for size in 1..=count as u64 {
-                black_box(sign_checkpoint(&sequencer, "acme-orders/00", &TreeHead { size, root: [7; 32] })?);
-            }
-            Ok(())
-        })
     }
 }
 
