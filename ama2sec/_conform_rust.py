@@ -166,8 +166,8 @@ def _tree(realm: bytes, conversation: bytes, ids: list[bytes]) -> Accumulator:
 def _named(realm: bytes, conversation: bytes, branch: bytes, ids: list[bytes], size: int | None) -> dict[str, object]:
     size = len(ids) if size is None else size
     hashes = _native.branch_fingerprints(Id(realm), Id(conversation), Id(branch), ids[:size])
-    named = {"realm": realm, "conversation": conversation, "branch": branch, "fingerprint": hashes[size]}
-    return {**{name: value.hex() for name, value in named.items()}, "size": size}
+    named: dict[str, object] = {"realm": realm.hex(), "conversation": conversation.hex(), "branch": branch.hex()}
+    return {**named, "size": size, "fingerprint": hashes[size].hex()}
 
 
 def _trusted(named: Named) -> Fingerprint:
@@ -226,18 +226,33 @@ def realm_new(
 ) -> Answer:
     """Begin the stream's realm, with the genesis that is given or with one that is made."""
     sequencer = SigningKey.from_seed(sequencer_seed)
+    _Stream.engine = None
+    try:
+        return _begun(sequencer, time, envelope, name, root_seeds, policy, profile, salt)
+    except Ama2Error as fault:
+        if fault.code == "ArgumentRange":
+            raise
+        return {"code": fault.code, "verdict": "refused", "expected": fault.expected, "got": fault.got}
+
+
+def _begun(
+    sequencer: SigningKey,
+    time: int,
+    envelope: bytes | None,
+    name: str | None,
+    root_seeds: list[bytes] | None,
+    policy: dict[str, Any] | None,
+    profile: int | None,
+    salt: bytes | None,
+) -> Answer:
     if envelope is None:
         quorums = dict.fromkeys(("root", "enrol", "revoke", "define", "erase", "resume"), 1)
         policy = {**quorums, "hold": False} if policy is None else policy
         document = _document(name or "", root_seeds or [], sequencer, policy, 1 if profile is None else profile)
         roots = [SigningKey.from_seed(seed) for seed in root_seeds or []]
         envelope = draft_realm(roots[0].public, json.dumps(document), time, salt).sign(roots[0]).envelope
-    _Stream.engine = None
     _check_sequencer(envelope, sequencer)
-    try:
-        _Stream.engine, first = RealmEngine.create(envelope, sequencer, time, budgets=False)
-    except Ama2Error as fault:
-        return {"code": fault.code, "verdict": "refused", "expected": fault.expected, "got": fault.got}
+    _Stream.engine, first = RealmEngine.create(envelope, sequencer, time, budgets=False)
     return {"realm": str(_Stream.engine.realm), "envelope": envelope.hex(), **_answer(_Stream.engine, first)}
 
 

@@ -436,7 +436,7 @@ _ROWS: Final[tuple[tuple[int, str, str, str, bool, str], ...]] = (
         365,
         "PolicyInvalid",
         "authority",
-        "registry.6",
+        "registry.3.6",
         True,
         "The policy does not name what it replaces, or is malformed.",
     ),

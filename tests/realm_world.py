@@ -10,6 +10,7 @@ Every maker gives the bytes of one envelope; ``changes`` are ``c<label>=value`` 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -32,15 +33,18 @@ OWN_LABEL: Final = {GENESIS: 18, ENROL: 19, REVOKE: 20, POLICY: 18, DEFINE: 18, 
 PURPOSE: Final = {"message": 1, "operator": 2, "sequencer": 3, "root": 4}
 
 
+@functools.cache
 def seed_of(name: str) -> bytes:
     """The seed of somebody's key: each name has one, and a rotated key a name of its own."""
     return hashlib.sha256(name.encode()).digest()
 
 
+@functools.cache
 def key_of(name: str) -> bytes:
     return public_of_seed(seed_of(name))
 
 
+@functools.cache
 def kid_of(name: str) -> bytes:
     return thumbprint_of_seed(seed_of(name))
 
@@ -61,26 +65,31 @@ class World:
     ids: dict[str, bytes] = field(default_factory=dict)
     grants: dict[str, bytes] = field(default_factory=dict)
     counters: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
+    now: int = TIME
+    """What the log's clock says."""
+    proposal: bytes = b""
+    """Room for a test to keep a proposal in."""
     sequenced: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Envelopes and their records."""
 
     def __post_init__(self) -> None:
+        self.found_genesis()
+        self.realm = Realm(seed_of("sequencer"))
+        self.take(self.genesis)
+
+    def found_genesis(self) -> None:
+        """Who the roots are, and what the first of them signs."""
         names = [f"root-{number + 1}" for number in range(self.roots)]
         seeds = [seed_of(name) for name in names]
         self.genesis = make_genesis("acme", seeds, seed_of("sequencer"), self.laws, self.profile, TIME, bytes(16))
+        self.id = parse(self.genesis).message_id
         self.ids |= {name: kid_of(name) for name in (*names, "sequencer")}
-        self.realm = Realm(seed_of("sequencer"))
-        self.take(self.genesis)
 
     # -- what is -------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
         return self.realm.state
-
-    @property
-    def id(self) -> bytes:
-        return parse(self.genesis).message_id
 
     @property
     def registry(self) -> Registry:
@@ -93,7 +102,7 @@ class World:
     def take(self, envelope: bytes, time: int | None = None, body: bytes | None = None) -> Taken:
         """Have the reference sequence it."""
         given = None if body is None else (body, BODY_SALT)
-        found = self.realm.take(envelope, given, TIME if time is None else time)
+        found = self.realm.take(envelope, given, self.now if time is None else time)
         assert isinstance(found, Taken), "a duplicate"
         self.sequenced.append((envelope, self.realm.records[-1]))
         return found

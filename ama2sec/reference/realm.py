@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ama2sec.errors import error
 from ama2sec.reference import admission
-from ama2sec.reference.admission import Stamp, State, Verdict, admit, apply
+from ama2sec.reference.admission import Admitted, Stamp, State, Verdict, admit, apply
 from ama2sec.reference.checkpoint import origin_of, sign_checkpoint
 from ama2sec.reference.claims import GENESIS, NO_ID, REGISTRY_TYP
 from ama2sec.reference.codec import Value, encode
@@ -21,6 +21,7 @@ from ama2sec.reference.envelope import (
     sign_raw,
     thumbprint_of_seed,
 )
+from ama2sec.reference.kinds import Enrolment, Revocation
 from ama2sec.reference.record import Record, entry_digest
 from ama2sec.reference.registry import ROOT_PURPOSE, SEQUENCER_PURPOSE, offer_structure
 from ama2sec.reference.replay import line_of
@@ -50,7 +51,7 @@ class Realm:
     def take(self, envelope: bytes, body: BodyPart | None, time: int) -> Taken | int:
         """Screen, stamp, admit, record, apply. The position of the original where the entry is a duplicate.
 
-        Raises the error of the first step of admission.1 that refuses it; then nothing has changed.
+        Raises the error of the first step of admission.1 that refuses it, or ``CheckpointKey``; then nothing has changed.
         """
         entry = parse_envelope(envelope)  # 1
         admission.check_authentic(self.state, entry)  # 2, 3
@@ -62,6 +63,7 @@ class Realm:
         registry = self.state.registry
         stamp = Stamp(max(time, self.time), 0 if registry is None else registry.size)
         verdict = admit(self.state, stamp, entry)
+        self._check_own_key(verdict)
         conversation, branch, index, code = line_of(verdict)
         record = Record(
             position=len(self.records),
@@ -78,6 +80,22 @@ class Realm:
         self._append(record)
         apply(self.state, entry, verdict)
         return Taken(entry, record, verdict)
+
+    def _check_own_key(self, verdict: Verdict) -> None:
+        """Refuse an entry after which this sequencer could sign no checkpoint (record.6.5)."""
+        registry = self.state.registry
+        if (
+            registry is None
+            or not isinstance(verdict, Admitted)
+            or verdict.change is None
+            or not verdict.change.in_force
+        ):
+            return
+        match verdict.change.proposal.own:
+            case Revocation(agent=ended) | Enrolment(replaces=bytes(ended)):
+                live = registry.live(registry.size, ended)
+                if live is not None and live.key.raw == public_of_seed(self.sequencer_seed):
+                    raise error("CheckpointKey", "a live sequencer's key", "its end")
 
     def _append(self, record: Record) -> None:
         self.records.append(record.to_bytes())

@@ -12,6 +12,7 @@ from ama2sec.reference.digest import conversation_digest, registry_digest
 from ama2sec.reference.entry import BodyPart, split_message
 from ama2sec.reference.envelope import parse, public_of_seed
 from ama2sec.reference.kinds import QUORUMS, Genesis
+from ama2sec.reference.names import check_name
 from ama2sec.reference.realm import Realm, Taken, make_genesis, make_offer
 from ama2sec.reference.view import Json, policy_from_view
 
@@ -22,7 +23,7 @@ _LAX: Final[Json] = {**dict.fromkeys(QUORUMS, 1), "hold": False}
 
 def offer(seed: bytes, realm: bytes, purpose: int, name: str, next: bytes | None) -> Answer:  # noqa: A002
     """A proof of possession."""
-    made = make_offer(seed, realm, purpose, name, next)
+    made = make_offer(seed, realm, purpose, check_name(name), next)
     return {"key": public_of_seed(seed).hex(), "offer": made.hex()}
 
 

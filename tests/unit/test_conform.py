@@ -262,7 +262,7 @@ def test_make_signs_what_it_is_given() -> None:
     assert code(claims=view | {"recipients": None}) == "ClaimType"
     assert code(claims=view | {"agent_identity": {}}) == "ok"
     assert code(claims={name: value for name, value in view.items() if name != "agent_identity"}) == "ok"
-    assert code(claims=view | {"kind": "fork"}) == "KindNotBuilt"
+    assert code(claims=view | {"kind": "rollback"}) == "KindNotBuilt"
     assert code(claims=view | {"kind": "sequencer-term"}) == "TypKind"
     assert code(claims=view | {"time": -1}) == "ClaimType"
     assert code(claims=view | {"agent_identity": {"agent": ID, "grant": None}}) == "ClaimForm"

@@ -43,7 +43,7 @@ def code_of(world: World, envelope: bytes, time: int = TIME, body: bytes | None 
 
 
 def judged(world: World, envelope: bytes, time: int = TIME, body: bytes | None = None) -> Any:
-    realm = Realm(b"", world.state, [], {}, {}, TIME)
+    realm = Realm(seed_of("sequencer"), world.state, [], {}, {}, TIME)
     before = digests(world)
     taken: list[Any] = []
 
@@ -127,9 +127,9 @@ ONE_OF = [
 
 
 @cache
-def stage() -> tuple[World, bytes, bytes]:
+def stage(kind: type[World] = World) -> tuple[World, bytes, bytes]:
     """A realm in which every fault is possible, with one conversation that is open and one that is closed."""
-    world = World()
+    world = kind()
     world.people("alice", "bob", "mallory", "gone", "gone-mallory")
     for operator in ("operator", "gone-operator", "operator-out"):
         world.take(world.enrol(operator, purpose="operator"))
@@ -165,14 +165,14 @@ def staged_talk(world: World, members: list[bytes], suffix: str) -> bytes:
     return talk
 
 
-def staged(faults: set[str]) -> tuple[World, bytes] | None:
+def staged(faults: set[str], kind: type[World] = World) -> tuple[World, bytes] | None:
     """An entry with exactly these faults; None where they exclude each other."""
     if any(len(faults & group) > 1 for group in ONE_OF):
         return None
     who = frozenset(faults & OF_AUTHOR | ({"child"} if faults & OF_CHILD else set()))
     if who not in AUTHORS:
         return None
-    world, talk, shut = stage()
+    world, talk, shut = stage(kind)
     is_shut = "ConversationClosed" in faults
     suffix, talk = ("-shut", shut) if is_shut else ("", talk)
     author = AUTHORS[who]

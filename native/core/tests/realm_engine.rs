@@ -664,7 +664,8 @@ fn heads_in_a_transcript_and_heads_that_were_kept() {
     assert_eq!(at(6, &note(6, root_at(6))), Ok(()));
     assert_eq!(at(9, &note(6, root_at(6))), Ok(()));
     assert_eq!(at(5, &note(6, root_at(6))), Err(Code::CheckpointStale));
-    assert_eq!(at(0, &head), Err(Code::CheckpointStale));
+    assert_eq!(at(0, &head), Err(Code::CheckpointKey));
+    assert_eq!(at(1, &head), Err(Code::CheckpointStale));
     assert_eq!(at(9, &note(6, root_at(7))), Err(Code::CheckpointRoot));
     assert_eq!(at(all, &head[1..]), Err(Code::CheckpointOther));
     let forged = sign_checkpoint(&key(1), &origin, &TreeHead { size: 6, root: root_at(6) }).unwrap();

@@ -218,6 +218,7 @@ def _header_values(ask: Asker) -> None:
     ask.header("kid.text-of-32", "4.4", {1: -19, 4: "k" * 32, 16: TYP}, "HeaderForm")
     for typ in RESERVED_TYPS:
         ask.header(f"typ.reserved.{typ[8:-5]}", "4.5", {1: -19, 4: KID, 16: typ}, "TypNotBuilt")
+    ask.header("typ.registry-of-a-message", "5.1", {1: -19, 4: KID, 16: "ama2sec-registry+cose"}, "TypKind")
     for name, typ in {
         "empty": "", "upper": TYP.upper(), "no-suffix": "ama2sec-message", "media-type": f"application/{TYP}", "space": f"{TYP} ",
         "nul": f"{TYP}\0", "prefix": TYP[:-1], "jwt": "JWT", "cose": "application/cose", "homoglyph": "аma2sec-message+cose",

@@ -182,7 +182,7 @@ impl Replica {
     pub fn check_checkpoint(&mut self, text: &[u8]) -> Result<Checkpoint> {
         let note = Note::parse(text)?;
         let Some(registry) = self.state.registry() else {
-            return Err(fault(Code::CheckpointStale, "a checkpoint behind the genesis", "one before it"));
+            return Err(fault(Code::CheckpointKey, "a sequencer of the realm", "none before the genesis"));
         };
         let signer = registry.sequencers().find(|held| note.is_signed_by(&held.key));
         let Some(signer) = signer.or_else(|| registry.sequencers().next()) else {

@@ -124,12 +124,14 @@ fn claim_faults(entry: &[u8], open: &[u8]) -> Vec<Sample> {
     let ids = |count: u8| Node::Array((0..count).map(|id| Node::Bytes(vec![id; 32])).collect());
     let claim = |label: u64, value: Node| in_claims(entry, move |claims| set(claims.label(label), value));
     vec![
-        ("ClaimUnknown", "label-27", in_claims(entry, |claims| insert(claims, 27, Node::null()))),
+        ("ClaimUnknown", "label-28", in_claims(entry, |claims| insert(claims, 28, Node::null()))),
+        ("ClaimForbidden", "label-27", in_claims(entry, |claims| insert(claims, 27, Node::null()))),
         ("ClaimMissing", "no-seq", in_claims(entry, |claims| remove(claims, 9))),
         ("ClaimMissing", "no-kind", in_claims(entry, |claims| remove(claims, 3))),
         ("ClaimForbidden", "members-in-message", in_claims(entry, |claims| insert(claims, 13, Node::null()))),
         ("KindUnknown", "99", claim(3, Node::uint(99))),
-        ("KindNotBuilt", "fork", claim(3, Node::uint(3))),
+        ("KindNotBuilt", "rollback", claim(3, Node::uint(4))),
+        ("ClaimMissing", "fork", claim(3, Node::uint(3))),
         ("TypKind", "halt", claim(3, Node::uint(32))),
         ("ClaimType", "salt-of-15", claim(11, Node::Bytes(vec![0; 15]))),
         ("ClaimType", "negative-time", claim(10, Node::Int { negative: true, argument: 0 })),

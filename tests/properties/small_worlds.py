@@ -1,0 +1,189 @@
+"""Every history of a small realm: two agents, a sub-agent, three branches; both implementations, compared after every entry.
+
+    $ python -m tests.properties.small_worlds 4
+
+At each history that the steps of ``MOVES`` make, up to a depth, every entry of ``questions`` that the rules reject is put to
+both; then the history is replayed, whole and filtered, by both. The count is printed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.realm_world import CLOSE, FORK, REVOKE, TERM, TIME, kid_of
+from tests.two_realms import MET, TwoRealms
+
+OTHER = b"o" * 32
+MAX_BRANCHES = 3
+
+
+class Small(TwoRealms):
+    """The realm before the first step."""
+
+    def __init__(self) -> None:
+        super().__init__(roots=2)
+        for name in ("alice", "bob"):
+            self.ask(self.enrol(name))
+        self.conversation = bytes.fromhex(self.ask(self.open("alice"))["conversation"])
+
+    def branches(self) -> list[bytes]:
+        """In the order in which they were opened."""
+        return list(self.talk(self.conversation).branches)
+
+    def has_child(self) -> bool:
+        return "kid" in self.grants and self.grants["kid"] in self.talk(self.conversation).grants
+
+
+Move = Callable[[Small], bytes | None]
+
+
+def _on(place: int, make: Callable[[Small, bytes], bytes | None]) -> Move:
+    """A move on the branch at a place, if it is there."""
+    return lambda world: make(world, world.branches()[place]) if place < len(world.branches()) else None
+
+
+def _say(by: str, **how: Any) -> Callable[[Small, bytes], bytes | None]:
+    def make(world: Small, branch: bytes) -> bytes | None:
+        if by == "kid" and not world.has_child():
+            return None
+        return world.say(by, world.conversation, branch=branch, **how)
+
+    return make
+
+
+def _merge(by: str, other: int) -> Callable[[Small, bytes], bytes | None]:
+    def make(world: Small, branch: bytes) -> bytes | None:
+        if other >= len(world.branches()) or (by == "kid" and not world.has_child()):
+            return None
+        head = world.branches()[other]
+        size = world.talk(world.conversation).branches[head].size
+        return world.say(by, world.conversation, branch=branch, merges=[(head, size)])
+
+    return make
+
+
+def _fork(world: Small, branch: bytes) -> bytes | None:
+    if len(world.branches()) >= MAX_BRANCHES:
+        return None
+    return world.fork("bob", world.conversation, branch=branch)
+
+
+def _spawn(rights: int) -> Callable[[Small, bytes], bytes | None]:
+    def make(world: Small, branch: bytes) -> bytes | None:
+        if len(world.branches()) >= MAX_BRANCHES or world.has_child():
+            return None
+        grant = world.grant("kid", rights=rights, depth=1, to=[world.ids["alice"]])
+        return world.spawn("alice", world.conversation, "kid", branch=branch, grant=grant)
+
+    return make
+
+
+MOVES: tuple[Move, ...] = (
+    _on(0, _say("alice")),
+    _on(1, _say("bob")),
+    _on(1, _say("kid")),
+    _on(0, _merge("bob", 1)),
+    _on(1, _merge("kid", 2)),
+    _on(2, _merge("alice", 0)),
+    _on(0, _fork),
+    _on(1, _fork),
+    _on(0, _spawn(3)),
+    _on(1, _spawn(0)),
+    _on(0, _say("bob", kind=CLOSE, c25=False)),
+    _on(1, _say("alice", kind=CLOSE, c25=False)),
+    _on(0, _say("bob", kind=CLOSE, c25=True)),
+    lambda world: world.entry(REVOKE, "root-1", [world.ids["alice"], None, ""]),
+)
+
+
+def questions(world: Small) -> Iterator[bytes]:
+    """Entries of everybody on every branch: right and wrong contexts, numbers, merges, forks, closes."""
+    talk, state = world.conversation, world.talk(world.conversation)
+    authors = ("alice", "bob", "kid") if world.has_child() else ("alice", "bob")
+    size, fingerprint = world.registry_context()
+    for by, branch in itertools.product(authors, state.branches.values()):
+        context = [branch.size, branch.fingerprint(branch.size), size, fingerprint]
+        path = [branch.id, branch.leaves[-1], []]
+        changes: list[dict[str, Any]] = [
+            {},
+            {"c5": [branch.size + 1, *context[1:]]},
+            {"c5": [max(1, branch.base), *context[1:]]},
+            {"c5": [branch.size, OTHER, size, fingerprint]},
+            {"c6": [branch.id, OTHER, []]},
+            {"c6": [OTHER, *path[1:]]},
+            {"c5": [*context[:2], size + 1, fingerprint]},
+            {"c5": [*context[:2], size, OTHER]},
+            {"c9": [TIME, 0]},
+            {"c9": [TIME, 1 << 20]},
+            {"c7": [None, OTHER, "a", {}, None]},
+            {"c8": [world.ids["bob"]]},
+            {"kind": FORK, "c15": None},
+            {"kind": FORK, "c15": world.grant("alice")},
+            {"kind": FORK, "c15": world.grant("grandkid", expires=TIME)},
+            {"kind": FORK, "c15": world.grant("grandkid")},
+            {"kind": CLOSE, "c25": False},
+            {"kind": CLOSE, "c25": True},
+        ]
+        for change in changes:
+            yield world.say(by, talk, branch=branch.id, **change)
+        for other in state.branches.values():
+            if other is not branch:
+                sizes = {other.base, other.base + 1, other.size, other.size + 1}
+                for n in sizes:
+                    head = [other.id, max(1, n), other.fingerprint(n) if other.base < n <= other.size else OTHER]
+                    yield world.say(by, talk, branch=branch.id, c6=[*path[:2], [head]])
+                yield world.say(by, talk, branch=branch.id, c6=[*path[:2], [[other.id, other.size, OTHER]]])
+                yield world.fork(by, talk, branch=branch.id, merges=[(other.id, other.size)])
+    yield world.say("alice", talk, branch=talk, c6=[talk, state.branches[talk].leaves[-1], [[OTHER, 1, OTHER]]])
+    yield world.entry(TERM, "alice", [0, OTHER, ""])
+    yield world.entry(TERM, "root-1", [0, OTHER, ""], c5=[size + 1, OTHER, size + 1, OTHER])
+    yield world.entry(REVOKE, "root-2", [kid_of("sequencer"), None, ""])
+    yield world.approve(REVOKE, "root-2", OTHER)
+
+
+@dataclass
+class Count:
+    """What was done."""
+
+    histories: int = 0
+    entries: int = 0
+
+
+def explore(depth: int, part: tuple[int, int] = (0, 1)) -> Count:
+    """Every history of up to ``depth`` moves; of those of one move and more, the ``part`` [k, n): each n-th first move."""
+    count = Count()
+    before = sum(MET.values())
+
+    def go(path: tuple[Move, ...]) -> None:
+        world = Small()
+        for move in path:
+            made = move(world)
+            if made is None or world.would_reject(made):
+                return
+            world.ask(made)
+        count.histories += 1
+        if not path or len(path) == depth:
+            world.compare_histories([world.conversation])
+        for question in list(questions(world)):
+            if world.would_reject(question):
+                world.ask(question)
+        if len(path) < depth:
+            for number, move in enumerate(MOVES):
+                if path or number % part[1] == part[0]:
+                    go((*path, move))
+
+    go(())
+    count.entries = sum(MET.values()) - before
+    return count
+
+
+if __name__ == "__main__":
+    deepest = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    done = explore(deepest)
+    print(f"{done.histories} histories of up to {deepest} moves, {done.entries} answers compared")
+    for met, times in MET.most_common():
+        print(f"{times:9} {met}")
