@@ -187,8 +187,10 @@ def take_lock(path: Path, expected: str) -> int:
 
     flock, not a POSIX lock: it holds between two handles of one process. ``expected`` is the error's text.
     """
-    name = path.with_name(path.name + ".lock")
+    name = f"{path}.lock"
     try:
+        if not path.name:
+            raise ValueError
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except (OSError, ValueError) as fault:
         raise unwritable(name, fault) from None

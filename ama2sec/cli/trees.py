@@ -44,6 +44,8 @@ Out = Annotated[
     Path | None, typer.Option("--out", "-o", metavar="FILE", readable=False, help="A new file; else standard output.")
 ]
 _EMPTY = "00" * 32
+# Of the largest size, 2^48 - 1.
+_DIGITS = 15
 
 
 def _archive(file: Path, directory: Path | None) -> Archive:
@@ -101,9 +103,10 @@ def prove(
 
 def _span(text: str) -> tuple[int, int]:
     begin, _, end = text.partition(":")
-    if not (begin.isascii() and begin.isdecimal() and end.isascii() and end.isdecimal()):
-        raise error("ArgumentRange", "--range I:J, two whole numbers", repr(text[:40]))
-    return int(begin[:15]), int(end[:15])
+    for number in (begin, end):
+        if not (number.isascii() and number.isdecimal() and len(number) <= _DIGITS):
+            raise error("ArgumentRange", f"--range I:J, two whole numbers of at most {_DIGITS} digits", repr(text[:40]))
+    return int(begin), int(end)
 
 
 @tree_app.command("exhibit", short_help="Put one message, its path and its head into one file.")

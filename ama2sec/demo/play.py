@@ -1,4 +1,5 @@
-"""The course of the demonstration: keys, a signed conversation, two verifications, six attacks, a branch and its proofs."""
+"""The course of the demonstration: keys, a signed conversation, two verifications, six attacks, a branch and its
+proofs, a realm."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from ama2sec import ConversationReport, Directory, Fingerprint, HistoryError, Id
 from ama2sec.cli.reporting import explanation
 from ama2sec.demo.attacks import Attack, attacks, differences
 from ama2sec.demo.branches import Branches
+from ama2sec.demo.realm import RealmPart
 from ama2sec.demo.said import Said
 from ama2sec.demo.screen import Screen
 from ama2sec.errors import PeerError, error
@@ -66,6 +68,7 @@ class Play:
         wrong += sum([self._attack(number, attack, directory, head) for number, attack in enumerate(made, start=1)])
         branches = Branches(self.screen, self.folder, _chance(self.seed))
         wrong += branches.run(self.conversation, people, directory, head)
+        wrong += RealmPart(self.screen, self.folder).run()
         return wrong, head, made
 
     # -- signing --------------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ class Conversation:
     """
 
     __slots__ = (
+        "_busy",
         "_closed",
         "_directory",
         "_file",
@@ -52,6 +53,7 @@ class Conversation:
         "truncated_tail",
     )
 
+    _busy: bool
     _closed: bool
     _directory: Directory
     _file: int
@@ -77,14 +79,14 @@ class Conversation:
         identity: Identity,
         directory: Directory,
         *,
-        members: Sequence[str | Id] | None = None,
+        members: str | Id | Sequence[str | Id] | None = None,
     ) -> Conversation:
         """Open a new conversation in a new file.
 
         ``members`` are names of ``directory`` or ids; None means everyone enrolled. The author is always one, and is enrolled in
         ``directory`` for messages (``KeyUnknown``, ``PurposeWrong``). Raises ``FileExists``, ``WriteFailed``, ``NameUnknown``, ``TooMany``, ``AgentInUse``, ``SignerFault``.
         """
-        listed = None if members is None else _with(identity.id, _resolved(members, directory))
+        listed = None if members is None else _with(identity.id, _resolved(addresses(members), directory))
         first = identity.seal(Draft.open(identity.public, None, _MEDIA_TYPE, [], listed, clock_ms()))
         return cls._begin(path, identity, directory, _native.transcript_header() + first.to_bytes())
 
@@ -121,7 +123,7 @@ class Conversation:
         made._path = Path(path)
         made._identity = identity
         made._directory = directory
-        made._closed = False
+        made._busy = made._closed = False
         made._process = os.getpid()
         made._turn = threading.RLock()
         made.truncated_tail = 0
@@ -262,6 +264,8 @@ class Conversation:
         with self._turn if ours else contextlib.nullcontext():
             if self._closed:
                 return
+            if ours:
+                self._must_not_be_inside()
             self._closed = True
             for descriptor in (self._file, self._lock):
                 if ours:
@@ -275,14 +279,24 @@ class Conversation:
         if self._process != os.getpid():
             raise error("AgentInUse", _ONLY_WRITER, "a process that was forked off the one that is")
         with self._turn:
+            self._must_not_be_inside()
             if self._closed:
                 raise error("ArgumentRange", "an open conversation", "one that was closed")
-            found = os.fstat(self._file).st_size
-            if found < self._state.length:
-                raise self._shorter(found)
-            if found > self._state.length:
-                self._read_on()
-            yield
+            try:
+                self._busy = True
+                found = os.fstat(self._file).st_size
+                if found < self._state.length:
+                    raise self._shorter(found)
+                if found > self._state.length:
+                    self._read_on()
+                yield
+            finally:
+                self._busy = False
+
+    def _must_not_be_inside(self) -> None:
+        """A signer that calls back, or a handler of a signal, would write into the middle of a write."""
+        if self._busy:
+            raise error("AgentInUse", _ONLY_WRITER, "a call from inside another one")
 
     def _shorter(self, found: int) -> Ama2Error:
         return error("HeadStale", f"a file of at least {self._state.length} bytes, up to {self.head}", f"{found} bytes")

@@ -402,6 +402,34 @@ def test_an_interrupt_at_any_point_of_a_write_leaves_a_sound_conversation(
     assert (found.entries, found.tail) == (5, "checked")
 
 
+def test_a_call_from_inside_a_call_is_refused(tmp_path: Path) -> None:
+    """A signer that calls back, as a handler of a signal might: nothing is written into the middle of a write."""
+    alice = identity("alice", 1)
+    chats: list[Conversation] = []
+    codes: list[str] = []
+
+    def inside(chat: Conversation) -> None:
+        for call in (lambda: chat.send(b"inside"), lambda: chat.receive(b""), chat.to_bytes, chat.close):
+            with pytest.raises(Ama2Error) as caught:
+                call()
+            codes.append(caught.value.code)
+
+    class Calling:
+        def sign(self, data: bytes, /) -> bytes:
+            for chat in chats:
+                inside(chat)
+            return SigningKey.from_seed(ALICE.seed).sign(data)
+
+    with Conversation.create(
+        tmp_path / "a.ama", Identity.external("alice", alice.public, Calling()), DIRECTORY
+    ) as chat:
+        chats.append(chat)
+        chat.send(b"outside")
+        assert codes == ["AgentInUse"] * 4
+        assert chat.size == 2
+    assert verify_conversation(tmp_path / "a.ama", DIRECTORY).entries == 2
+
+
 def test_a_conversation_that_nobody_could_open_is_not_made(tmp_path: Path) -> None:
     operator = identity("warden", 4, "operator")
     stranger = identity("stranger", 99)
@@ -416,3 +444,20 @@ def test_a_conversation_that_nobody_could_open_is_not_made(tmp_path: Path) -> No
             Conversation.join(tmp_path / "a.ama", identity("alice", 1), DIRECTORY, data)  # type: ignore[arg-type]
         assert caught.value.code == "NotBytes"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_addresses_and_names_of_files_that_are_none_are_the_callers_fault(tmp_path: Path) -> None:
+    alice = identity("alice", 1)
+    with Conversation.create(tmp_path / "a.ama", alice, DIRECTORY, members="bob") as chat:
+        # One name, not its letters.
+        assert chat.size == 1
+        calls: list[tuple[str, Callable[[], object]]] = [
+            ("ArgumentType", lambda: chat.send(b"", to=None)),  # type: ignore[arg-type]
+            ("ArgumentType", lambda: alice.sign(b"", to=5)),  # type: ignore[arg-type]
+            ("WriteFailed", lambda: Conversation.load("", alice, DIRECTORY)),
+            ("WriteFailed", lambda: Conversation.load("a\0b", alice, DIRECTORY)),
+        ]
+        for code, call in calls:
+            with pytest.raises(Ama2Error) as caught:
+                call()
+            assert caught.value.code == code

@@ -32,6 +32,10 @@ COMMANDS = [
     ["tree", "prove"],
     ["tree", "exhibit"],
     ["tree", "check"],
+    ["replay"],
+    ["dag"],
+    ["head"],
+    ["head", "compare"],
     ["errors"],
 ]
 

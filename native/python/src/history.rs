@@ -234,6 +234,8 @@ pub struct TranscriptReader(Mutex<Reading>);
 
 struct Reading {
     reader: CoreReader,
+    /// Records and checkpoints may stand between the entries (record.4.1).
+    realm: bool,
     /// Met in a chunk that had whole entries before it: those come first.
     fault: Option<Error>,
 }
@@ -248,6 +250,7 @@ impl Reading {
             match self.reader.next(&mut rest, false) {
                 Step::Item(item) => match item.entry {
                     Ok(_) => entries.push(item.bytes.to_vec()),
+                    Err(_) if self.realm && matches!(item.bytes, [0x82, 2 | 3, ..]) => {}
                     Err(fault) => break fault,
                 },
                 Step::Fault(fault) => break fault.error,
@@ -271,12 +274,12 @@ impl Reading {
 
 #[pymethods]
 impl TranscriptReader {
-    /// `bare`: the entries stand without a transcript's header before them.
+    /// `bare`: the entries stand without a transcript's header before them. `realm`: records and checkpoints between them are passed over.
     #[new]
-    #[pyo3(signature = (*, bare = false))]
-    fn new(bare: bool) -> TranscriptReader {
+    #[pyo3(signature = (*, bare = false, realm = false))]
+    fn new(bare: bool, realm: bool) -> TranscriptReader {
         let reader = if bare { CoreReader::resume(0) } else { CoreReader::new() };
-        TranscriptReader(Mutex::new(Reading { reader, fault: None }))
+        TranscriptReader(Mutex::new(Reading { reader, realm, fault: None }))
     }
 
     /// The entries that end in this chunk. Raises the fault of the first item that is none, after the entries before it.

@@ -56,7 +56,7 @@ pub fn message(data: &[u8], seed: u32) -> Option<Vec<u8>> {
     Some(root.write())
 }
 
-fn attack_message(random: &mut Random, root: &mut Node) {
+pub fn attack_message(random: &mut Random, root: &mut Node) {
     // One change more often than two: the second one hides the first.
     let changes = if chance(random, 60) { 1 } else { 2 + random.below(2) };
     for _ in 0..changes {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use ama2sec_attacks::tree::Node;
-use ama2sec_attacks::{mutators, oracle};
+use ama2sec_attacks::{follow, mutators, oracle, proofs};
 use ama2sec_core::errors::Code;
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
@@ -53,6 +53,8 @@ fn a_mutation_is_repeated_by_its_seed_and_another_seed_makes_another() {
         ("codec", mutators::codec as fn(&[u8], u32) -> Option<Vec<u8>>),
         ("envelope", mutators::message),
         ("transcript", mutators::transcript),
+        ("proof", proofs::proof),
+        ("lightclient", follow::lightclient),
     ] {
         let samples = corpus(target);
         let sample = samples.iter().max_by_key(|sample| sample.len()).expect("a sample");
@@ -98,6 +100,22 @@ fn attacks_reach_what_stands_behind_the_signature() {
         assert!(transcript.contains(&code.number()), "{}", code.as_str());
     }
     assert!(envelope.contains(&0) && transcript.contains(&0), "some are still honest");
+}
+
+#[test]
+fn attacks_reach_every_fault_of_a_proof_and_of_a_light_client() {
+    let proof = reached("proof", 60, proofs::proof, oracle::proof);
+    let form = [Code::ProofForm, Code::ProofVersion, Code::ProofIndex, Code::ExhibitForm];
+    for code in form.into_iter().chain([Code::ProofRoot, Code::AncestryRoot, Code::ProofClaim, Code::ArgumentRange]) {
+        assert!(proof.contains(&code.number()), "{}", code.as_str());
+    }
+    let light = reached("lightclient", 60, follow::lightclient, oracle::lightclient);
+    let context = [Code::ContextAhead, Code::ContextForked, Code::NeedsProof, Code::SeqUsed, Code::ConversationOther];
+    let heads = [Code::HeadStale, Code::HeadForked, Code::ConsistencyRoot, Code::ProofRoot, Code::ProofClaim];
+    for code in context.into_iter().chain(heads).chain([Code::StateForm, Code::OpenMissing, Code::BranchUnknown]) {
+        assert!(light.contains(&code.number()), "{}", code.as_str());
+    }
+    assert!(proof.contains(&0) && light.contains(&0), "some are still honest");
 }
 
 /// S + L is the number that a verifier without the check takes for S.
