@@ -14,7 +14,8 @@ from ama2sec.reference.envelope import parse, public_of_seed
 from ama2sec.reference.kinds import QUORUMS, Genesis
 from ama2sec.reference.names import check_name
 from ama2sec.reference.realm import Realm, Taken, make_genesis, make_offer
-from ama2sec.reference.view import Json, policy_from_view
+from ama2sec.reference.view_forms import Json
+from ama2sec.reference.view_realm import policy_from_view
 
 Answer: TypeAlias = dict[str, Json]
 
