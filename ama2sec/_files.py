@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,11 +18,13 @@ from ama2sec.errors import Ama2Error, error
 
 __all__ = [
     "append_durable",
+    "lock",
     "private",
     "read_bounded",
     "reading",
     "sync_folder",
     "take_lock",
+    "unlock",
     "write_whole",
     "writing_whole",
 ]
@@ -89,7 +91,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes, *, replace: bool, mod
     """Write ``data`` to ``path``, whole or not at all.
 
     With ``replace=False`` an existing file is never touched (``FileExists``), also not when two callers race.
-    ``mode`` is the permission of the new file. Raises ``WriteFailed`` on any fault of the disk.
+    ``mode`` is the permission of the new file, less the umask. Raises ``WriteFailed`` on any fault of the disk.
     """
     with writing_whole(path, replace=replace, mode=mode) as write:
         write(data)
@@ -108,9 +110,11 @@ def writing_whole(
         raise exists(path)
     temporary: str | None = None
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".ama2sec-", dir=target.parent)
+        name = f"{target.parent}/.ama2sec-{secrets.token_hex(16)}"
+        # Not mkstemp with a chmod: the umask of whoever asked for a private file is his word.
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        temporary = name
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
             yield file.write
             file.flush()
             os.fsync(file.fileno())
@@ -183,14 +187,30 @@ def take_lock(path: Path, expected: str) -> int:
 
     flock, not a POSIX lock: it holds between two handles of one process. ``expected`` is the error's text.
     """
-    name = path.with_name(path.name + ".lock")
+    name = f"{path}.lock"
     try:
-        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if not path.name:
+            raise ValueError
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except (OSError, ValueError) as fault:
         raise unwritable(name, fault) from None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor, expected)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def lock(descriptor: int, expected: str) -> None:
+    """An exclusive lock on an open file, for as long as it is open; ``AgentInUse`` if another has it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        os.close(lock)
         raise error("AgentInUse", expected, "another writer has it") from None
-    return lock
+
+
+def unlock(descriptor: int) -> None:
+    """Give the lock back, whoever else has inherited the open file."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

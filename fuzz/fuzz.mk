@@ -3,7 +3,7 @@
 #   make fuzz-campaign TIME=3600           the same for an hour each, one after the other
 #   make fuzz-native-codec, fuzz-atheris-transcript, ...    one of them; ARGS=... goes to libFuzzer
 
-FUZZ_TARGETS := codec envelope transcript
+FUZZ_TARGETS := codec envelope transcript proof lightclient
 FUZZ_TOOL := fuzz/.tools/bin/cargo-fuzz
 FUZZ_VENV := fuzz/.venv/.installed
 FUZZ_CORE := fuzz/.venv/.built
@@ -21,6 +21,8 @@ endif
 LENGTH_codec := 4096
 LENGTH_envelope := 8192
 LENGTH_transcript := 32768
+LENGTH_proof := 8192
+LENGTH_lightclient := 32768
 LIBFUZZER = -max_total_time=$(TIME) -max_len=$(LENGTH_$*) -use_value_profile=1 -print_final_stats=1 -timeout=10 \
 	-rss_limit_mb=1024 -artifact_prefix=$(abspath $(WORK))/ $(ARGS)
 

@@ -10,6 +10,7 @@ import pytest
 
 from ama2sec import Directory, Identity, _native
 from ama2sec._native import SigningKey
+from ama2sec.history import write_transcript
 
 
 def identity(name: str, seed: int, purpose: str = "message") -> Identity:
@@ -76,3 +77,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alice: Identity, bob: 
     bob.save("bob.key", passphrase=None)
     directory.save("team.json")
     return tmp_path
+
+
+@pytest.fixture
+def chat(here: Path, alice: Identity, bob: Identity, directory: Directory) -> Path:
+    """``here``, with a conversation and a letter, too."""
+    write_transcript("trip.ama", alice, [(alice, b"a", 1), (bob, b"b", 2)], directory)
+    (here / "letter.ama").write_bytes(alice.sign(b"hello", to=["bob"]).to_bytes())
+    return here

@@ -1,4 +1,4 @@
-"""The command line: ``ama2sec keygen | id | directory | sign | verify | inspect | errors``."""
+"""The command line: ``ama2sec keygen | id | directory | sign | verify | inspect | tree | replay | dag | head | errors``."""
 
 from __future__ import annotations
 

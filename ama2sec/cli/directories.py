@@ -14,7 +14,7 @@ from ama2sec.cli.keys import Purpose, key_view, show_view
 from ama2sec.cli.show import emit, line
 from ama2sec.errors import error
 
-__all__ = ["directory_app"]
+__all__ = ["directory_app", "public_key"]
 
 directory_app = typer.Typer(
     help="The keys that you accept, under the names that you give them. Whoever can write this file decides whom you trust.",
@@ -48,13 +48,14 @@ def add(
         raise error("ArgumentRange", "--key or --from", "both or neither")
     named(name, "--name")
     directory = _old_or_new(file)
-    public = load_identity(source, passphrase_file).public if source is not None else _public(key or "")
+    public = load_identity(source, passphrase_file).public if source is not None else public_key(key or "")
     entry = directory.enrol(public, name=name, purpose=purpose)
     directory.save(file)
     show_view(key_view(entry.name, entry.purpose, entry.public), as_json=as_json)
 
 
-def _public(text: str) -> PublicKey:
+def public_key(text: str) -> PublicKey:
+    """A public key that the person typed: 64 hex digits or a did:key."""
     if text.startswith("did:key:"):
         return PublicKey.from_did_key(text)
     try:

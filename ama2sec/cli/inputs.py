@@ -27,6 +27,7 @@ __all__ = [
     "JSON",
     "DirectoryOption",
     "Input",
+    "MaybeDirectory",
     "PassphraseFile",
     "argument",
     "load_directory",
@@ -41,17 +42,16 @@ __all__ = [
 ]
 
 JSON = Annotated[bool, typer.Option("--json", help="For programs: one JSON object a line on standard output.")]
-DirectoryOption = Annotated[
-    Path,
-    typer.Option(
-        "--directory",
-        "-d",
-        metavar="FILE",
-        readable=False,
-        envvar="AMA2SEC_DIRECTORY",
-        help="The keys that you accept (made by ama2sec directory).",
-    ),
-]
+_DIRECTORY = typer.Option(
+    "--directory",
+    "-d",
+    metavar="FILE",
+    readable=False,
+    envvar="AMA2SEC_DIRECTORY",
+    help="The keys that you accept (made by ama2sec directory).",
+)
+DirectoryOption = Annotated[Path, _DIRECTORY]
+MaybeDirectory = Annotated[Path | None, _DIRECTORY]
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(

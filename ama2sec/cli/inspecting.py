@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +43,8 @@ def inspect(
         typer.Option("--directory", "-d", metavar="FILE", readable=False, help="Verify it under these keys as well."),
     ] = None,
     svg: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="For a proof or an exhibit: draw its path into a new file.")
+        Path | None,
+        typer.Option(metavar="FILE", readable=False, help="For a proof or an exhibit: draw its path into a new file."),
     ] = None,
     as_json: JSON = False,
 ) -> None:
@@ -88,7 +88,7 @@ def _entry(source: Input, at: int | None) -> bytes:
         return read_whole(source, MAX_ITEM)
     found = streams.items(source)
     position = 0
-    for position, item in enumerate(islice(found, (at or 0) + 1)):
+    for position, item in enumerate(found):
         if position == (at or 0) or isinstance(item, Ama2Error):
             break
     else:

@@ -15,7 +15,7 @@ import typer
 
 from ama2sec import Ama2Error, Conversation, Directory, Identity, Signed, _files
 from ama2sec.cli import streams
-from ama2sec.cli.inputs import PassphraseFile, load_directory, load_identity, named, opened, read_body
+from ama2sec.cli.inputs import MaybeDirectory, PassphraseFile, load_directory, load_identity, named, opened, read_body
 from ama2sec.cli.progress import bar
 from ama2sec.cli.show import emit, flush, line, tell, write
 from ama2sec.errors import error
@@ -64,17 +64,7 @@ def sign(
         list[str] | None,
         typer.Option("--member", metavar="NAME", help="A member of a new conversation; everyone enrolled by default."),
     ] = None,
-    directory: Annotated[
-        Path | None,
-        typer.Option(
-            "--directory",
-            "-d",
-            metavar="FILE",
-            readable=False,
-            envvar="AMA2SEC_DIRECTORY",
-            help="The keys that you accept.",
-        ),
-    ] = None,
+    directory: MaybeDirectory = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help=f"The input is JSON lines, a message each: {_TURN}.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help='For programs: JSON lines {"id", "entry"} instead of bytes.')

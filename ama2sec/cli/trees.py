@@ -24,16 +24,28 @@ tree_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Conversation = Annotated[Path, typer.Argument(metavar="FILE", help="A conversation file.", show_default=False)]
+Conversation = Annotated[
+    Path, typer.Argument(metavar="FILE", readable=False, help="A conversation file.", show_default=False)
+]
 Keys = Annotated[
     Path | None,
-    typer.Option("--directory", "-d", metavar="FILE", help="Verify the whole conversation under these keys first."),
+    typer.Option(
+        "--directory",
+        "-d",
+        metavar="FILE",
+        readable=False,
+        help="Verify the whole conversation under these keys first.",
+    ),
 ]
 Size = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="The history of the first N entries; all by default.")
 ]
-Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="A new file; else standard output.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="FILE", readable=False, help="A new file; else standard output.")
+]
 _EMPTY = "00" * 32
+# Of the largest size, 2^48 - 1.
+_DIGITS = 15
 
 
 def _archive(file: Path, directory: Path | None) -> Archive:
@@ -91,9 +103,10 @@ def prove(
 
 def _span(text: str) -> tuple[int, int]:
     begin, _, end = text.partition(":")
-    if not (begin.isascii() and begin.isdecimal() and end.isascii() and end.isdecimal()):
-        raise error("ArgumentRange", "--range I:J, two whole numbers", repr(text[:40]))
-    return int(begin[:15]), int(end[:15])
+    for number in (begin, end):
+        if not (number.isascii() and number.isdecimal() and len(number) <= _DIGITS):
+            raise error("ArgumentRange", f"--range I:J, two whole numbers of at most {_DIGITS} digits", repr(text[:40]))
+    return int(begin), int(end)
 
 
 @tree_app.command("exhibit", short_help="Put one message, its path and its head into one file.")
@@ -112,20 +125,31 @@ def exhibit(
 
 @tree_app.command("check", short_help="Check a proof or an exhibit.")
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A proof or an exhibit.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", readable=False, help="A proof or an exhibit.", show_default=False)
+    ],
     head: Annotated[str | None, typer.Option(metavar="N:HASH", help="The head that you trust.")] = None,
     old_head: Annotated[
         str | None, typer.Option(metavar="N:HASH", help="For consistency: the older head that you trust.")
     ] = None,
     message: Annotated[
         list[Path] | None,
-        typer.Option("--message", "-m", metavar="FILE", help="The message of a proof; several for a range, in order."),
+        typer.Option(
+            "--message",
+            "-m",
+            metavar="FILE",
+            readable=False,
+            help="The message of a proof; several for a range, in order.",
+        ),
     ] = None,
     conversation: Annotated[
         str | None, typer.Option(metavar="ID", help="For consistency: the conversation, 64 hex digits.")
     ] = None,
     directory: Annotated[
-        Path | None, typer.Option("--directory", "-d", metavar="FILE", help="For an exhibit: verify its author too.")
+        Path | None,
+        typer.Option(
+            "--directory", "-d", metavar="FILE", readable=False, help="For an exhibit: verify its author too."
+        ),
     ] = None,
     as_json: JSON = False,
 ) -> None:

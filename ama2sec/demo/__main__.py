@@ -23,6 +23,7 @@ from ama2sec.cli import guarded
 from ama2sec.demo import machine, own
 from ama2sec.demo.attacks import Attack
 from ama2sec.demo.play import Play
+from ama2sec.demo.realm import REALM, REALM_HEAD
 from ama2sec.demo.said import Said
 from ama2sec.demo.screen import Screen
 from ama2sec.errors import error
@@ -56,9 +57,7 @@ def _run(arguments: list[str]) -> int:
         if options.keep is not None:
             _keep(screen, play, str(head), made)
     if wrong:
-        screen.say(
-            f"{wrong} of {len(made) + 1} verdicts are NOT what they must be: please report this.", style="bold red"
-        )
+        screen.say(f"{wrong} answers are NOT what they must be: please report this.", style="bold red")
         return 1
     screen.say(f"All {len(made)} attacks got exactly the verdict that they must get.", style="bold green")
     screen.say("Keep the head, 40 bytes, and nothing up to it can be changed or cut off unseen:")
@@ -124,6 +123,9 @@ def _keep(screen: Screen, play: Play, head: str, made: list[Attack]) -> None:
         commands.append([*verify, "--head", head, str(path)] if attack.with_head else [*verify, str(path)])
     commands.append([*verify, "--impl", "reference", "--head", head, str(play.conversation)])
     inspect = [_program(), "inspect", "--at", "7", "--directory", str(play.directory_file), str(play.conversation)]
+    realm = play.folder / REALM
+    commands.append([_program(), "replay", "--checkpoint", str(play.folder / REALM_HEAD), str(realm)])
+    commands.append([_program(), "dag", str(realm)])
     for command in [*commands, inspect]:
         screen.line(f"  {shlex.join(command)}")
 

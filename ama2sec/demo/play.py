@@ -1,4 +1,5 @@
-"""The course of the demonstration: keys, a signed conversation, two verifications, six attacks."""
+"""The course of the demonstration: keys, a signed conversation, two verifications, six attacks, a branch and its
+proofs, a realm."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ from typing import Final, TypeVar
 from ama2sec import ConversationReport, Directory, Fingerprint, HistoryError, Identity, reference, verify_conversation
 from ama2sec.cli.reporting import explanation
 from ama2sec.demo.attacks import Attack, attacks, differences
+from ama2sec.demo.branches import Branches
+from ama2sec.demo.realm import RealmPart
 from ama2sec.demo.said import Said
 from ama2sec.demo.screen import Screen
 from ama2sec.errors import PeerError, error
@@ -63,6 +66,9 @@ class Play:
         with self.screen.waiting("preparing the attacks"):
             made = attacks(self.conversation.read_bytes(), directory, stranger, _chance(self.seed))
         wrong += sum([self._attack(number, attack, directory, head) for number, attack in enumerate(made, start=1)])
+        branches = Branches(self.screen, self.folder, _chance(self.seed))
+        wrong += branches.run(self.conversation, people, directory, head)
+        wrong += RealmPart(self.screen, self.folder).run()
         return wrong, head, made
 
     # -- signing --------------------------------------------------------------------------------------------------------

@@ -92,7 +92,8 @@ class LightClient:
 
         ``context`` is the message for which ``receive`` raised ``ContextAhead`` (source ``sender``: its author signed what it
         had seen), or a fingerprint that somebody stated (source ``peer``). ``first`` is the id that is said to stand at index
-        ``size``, and ``proof`` an inclusion proof for it under that context. Raises ``ContextForked`` if the two histories
+        ``size``, and ``proof`` an inclusion proof for it under that context. Raises ``NotAMember`` for the message of a stranger,
+        what verifying it raises, ``ContextForked`` if the two histories
         part before that place (``expected`` says in which entries), ``ProofRoot``, ``ProofClaim``. Source: spec proofs.5.3.
         """
         if isinstance(context, Fingerprint):

@@ -200,7 +200,10 @@ def addresses(to: str | Id | Sequence[str | Id]) -> list[str | Id]:
     """One address or several, as a list."""
     if isinstance(to, (str, Id)):
         return [to]
-    return list(to)
+    try:
+        return list(to)
+    except TypeError:
+        raise error("ArgumentType", "names and ids", type(to).__name__) from None
 
 
 def clock_ms() -> int:

@@ -244,12 +244,14 @@ def check_ancestry(fingerprint: Fingerprint, envelope: bytes, proof: bytes) -> A
     message_id = _parse(envelope).message_id
     head, via = fingerprint, []
     for hop in found.hops[:-1]:
+        _check_hop_size(hop, head)  # a
         claims, leaf = _merging(hop)  # b
-        _check_hop(hop, head, leaf)  # a, c
+        _check_hop_path(hop, head, leaf)  # c
         head = _next_head(head, claims, hop.merge)  # d
         via.append(leaf)
     last = found.hops[-1]
-    _check_hop(last, head, message_id)
+    _check_hop_size(last, head)
+    _check_hop_path(last, head, message_id)
     return Ancestor(message_id, last.index, fingerprint, head, via)
 
 
@@ -258,8 +260,13 @@ def _merging(hop: Hop) -> tuple[Claims, bytes]:
     return read_claims(hop.claims, hop.kid), hashes.message_id(sig_structure(header, hop.claims))
 
 
-def _check_hop(hop: Hop, head: Fingerprint, leaf: bytes) -> None:
-    if hop.size != head.size or not head.is_of(_path_root((hop.index, hop.size), hop.path, leaf)):
+def _check_hop_size(hop: Hop, head: Fingerprint) -> None:
+    if hop.size != head.size:
+        refuse("AncestryRoot", f"a path at size {head.size}", f"one at {hop.size}")
+
+
+def _check_hop_path(hop: Hop, head: Fingerprint, leaf: bytes) -> None:
+    if not head.is_of(_path_root((hop.index, hop.size), hop.path, leaf)):
         refuse("AncestryRoot", f"a path to the head of size {head.size}", "another root")
 
 

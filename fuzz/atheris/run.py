@@ -5,16 +5,23 @@ The core is watched because it was built for it (see ``build``), the reference b
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import ama2sec_mutator
 import atheris
 
+# Behind everything else: the package itself is the one that was built for this.
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 with atheris.instrument_imports(include=["ama2sec.reference"]):
-    import agree
+    from fuzz.atheris.judges import JUDGES
+
+# It has done its work; the symbolizer that libFuzzer starts cannot load it.
+os.environ.pop("LD_PRELOAD", None)
 
 target = sys.argv[1]
-judge = {"codec": agree.codec, "envelope": agree.envelope, "transcript": agree.transcript}[target]
+judge = JUDGES[target]
 attack = getattr(ama2sec_mutator, target)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +16,13 @@ import pytest
 import ama2sec
 from ama2sec import (
     Ama2Error,
+    Conversation,
     Directory,
     Fingerprint,
     Id,
     Identity,
     PublicKey,
+    _files,
     hazmat,
     parse,
     verify,
@@ -281,3 +286,178 @@ def test_the_facade_offers_no_maker_of_hostile_input() -> None:
     offered = set(ama2sec.__all__)
     assert not offered & {"make", "SigningKey", "CoreDirectory", "Draft", "ed25519_sign", "ed25519_verify"}
     assert CoreDirectory.__module__ != "ama2sec"
+
+
+# -- one writer, whatever the program does with it --------------------------------------------------------------------
+
+
+def test_a_conversation_is_not_copied(tmp_path: Path) -> None:
+    """Two copies would sign under one number, and close each other's files."""
+    with Conversation.create(tmp_path / "a.ama", identity("alice", 1), DIRECTORY) as chat:
+        for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(Ama2Error) as caught:
+                attempt(chat)
+            assert caught.value.code == "ArgumentType"
+        chat.send(b"still one")
+        assert chat.size == 2
+
+
+def test_a_process_that_was_forked_off_signs_nothing(tmp_path: Path) -> None:
+    """It has the same open file, the same lock and the same next number."""
+    chat = Conversation.create(tmp_path / "a.ama", identity("alice", 1), DIRECTORY)
+    reader, writer = os.pipe()
+    held, release = os.pipe()
+    child = os.fork()
+    if not child:
+        codes = []
+        for call in (lambda: chat.send(b"from the child"), lambda: chat.receive(b""), chat.to_bytes):
+            try:
+                call()
+            except Ama2Error as fault:
+                codes.append(fault.code)
+        chat.close()
+        os.write(writer, " ".join(codes).encode())
+        os.read(held, 1)
+        os._exit(0)
+    told = os.read(reader, 100)
+    assert told == b"AgentInUse AgentInUse AgentInUse"
+    # The child has closed its copy, and the lock is still the parent's.
+    with pytest.raises(Ama2Error) as caught:
+        Conversation.load(chat.path, identity("alice", 1), DIRECTORY)
+    assert caught.value.code == "AgentInUse"
+    chat.send(b"from the parent")
+    chat.close()
+    # It is nobody's now, although the child still lives.
+    with Conversation.load(chat.path, identity("alice", 1), DIRECTORY) as again:
+        assert again.size == 2
+    os.write(release, b".")
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_threads_that_share_a_conversation_take_turns(tmp_path: Path) -> None:
+    path = tmp_path / "a.ama"
+    said: list[Signed] = []
+    faults: list[BaseException] = []
+    with Conversation.create(path, identity("alice", 1), DIRECTORY) as chat:
+
+        def speak() -> None:
+            try:
+                said.extend(chat.send(b"x") for _ in range(20))
+            except Ama2Error as fault:
+                faults.append(fault)
+
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            threads = [threading.Thread(target=speak) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(before)
+    assert faults == []
+    assert len({verify(each.to_bytes(), DIRECTORY).seq for each in said}) == 80
+    assert verify_conversation(path, DIRECTORY).entries == 81
+
+
+def test_an_interrupt_at_any_point_of_a_write_leaves_a_sound_conversation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the write, in it, behind it, with the cut back failing as well: the next message goes on from what is there."""
+    path = tmp_path / "a.ama"
+    append, write, truncate = _files.append_durable, os.write, os.ftruncate
+
+    def interrupted(*arguments: Any, after: bool) -> None:
+        if after:
+            append(*arguments)
+        raise KeyboardInterrupt
+
+    def partly(descriptor: int, data: bytes) -> int:
+        monkeypatch.setattr(os, "write", broken)
+        return write(descriptor, data[:70])
+
+    def broken(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with Conversation.create(path, identity("alice", 1), DIRECTORY) as chat:
+        for after in (False, True):
+            with monkeypatch.context() as patched:
+                patched.setattr(_files, "append_durable", lambda *a, after=after: interrupted(*a, after=after))
+                with pytest.raises(KeyboardInterrupt):
+                    chat.send(b"interrupted")
+            chat.send(b"sound")
+        assert chat.truncated_tail == 0
+        monkeypatch.setattr(os, "write", partly)
+        monkeypatch.setattr(os, "ftruncate", broken)
+        with pytest.raises(Ama2Error) as caught:
+            chat.send(b"torn")
+        assert caught.value.code == "WriteFailed"
+        monkeypatch.setattr(os, "write", write)
+        monkeypatch.setattr(os, "ftruncate", truncate)
+        chat.send(b"sound again")
+        assert (chat.size, chat.truncated_tail) == (5, 70)
+        head = str(chat.head)
+    found = verify_conversation(path, DIRECTORY, head=head)
+    assert (found.entries, found.tail) == (5, "checked")
+
+
+def test_a_call_from_inside_a_call_is_refused(tmp_path: Path) -> None:
+    """A signer that calls back, as a handler of a signal might: nothing is written into the middle of a write."""
+    alice = identity("alice", 1)
+    chats: list[Conversation] = []
+    codes: list[str] = []
+
+    def inside(chat: Conversation) -> None:
+        for call in (lambda: chat.send(b"inside"), lambda: chat.receive(b""), chat.to_bytes, chat.close):
+            with pytest.raises(Ama2Error) as caught:
+                call()
+            codes.append(caught.value.code)
+
+    class Calling:
+        def sign(self, data: bytes, /) -> bytes:
+            for chat in chats:
+                inside(chat)
+            return SigningKey.from_seed(ALICE.seed).sign(data)
+
+    with Conversation.create(
+        tmp_path / "a.ama", Identity.external("alice", alice.public, Calling()), DIRECTORY
+    ) as chat:
+        chats.append(chat)
+        chat.send(b"outside")
+        assert codes == ["AgentInUse"] * 4
+        assert chat.size == 2
+    assert verify_conversation(tmp_path / "a.ama", DIRECTORY).entries == 2
+
+
+def test_a_conversation_that_nobody_could_open_is_not_made(tmp_path: Path) -> None:
+    operator = identity("warden", 4, "operator")
+    stranger = identity("stranger", 99)
+    directory = Directory()
+    directory.enrol(operator.public, name="warden", purpose="operator")
+    for who, code in ((operator, "PurposeWrong"), (stranger, "KeyUnknown")):
+        with pytest.raises(Ama2Error) as caught:
+            Conversation.create(tmp_path / "a.ama", who, directory)
+        assert caught.value.code == code
+    for data in ("a.ama", bytearray(FILE), Bytes(FILE)):
+        with pytest.raises(Ama2Error) as caught:
+            Conversation.join(tmp_path / "a.ama", identity("alice", 1), DIRECTORY, data)  # type: ignore[arg-type]
+        assert caught.value.code == "NotBytes"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_addresses_and_names_of_files_that_are_none_are_the_callers_fault(tmp_path: Path) -> None:
+    alice = identity("alice", 1)
+    with Conversation.create(tmp_path / "a.ama", alice, DIRECTORY, members="bob") as chat:
+        # One name, not its letters.
+        assert chat.size == 1
+        calls: list[tuple[str, Callable[[], object]]] = [
+            ("ArgumentType", lambda: chat.send(b"", to=None)),  # type: ignore[arg-type]
+            ("ArgumentType", lambda: alice.sign(b"", to=5)),  # type: ignore[arg-type]
+            ("WriteFailed", lambda: Conversation.load("", alice, DIRECTORY)),
+            ("WriteFailed", lambda: Conversation.load("a\0b", alice, DIRECTORY)),
+        ]
+        for code, call in calls:
+            with pytest.raises(Ama2Error) as caught:
+                call()
+            assert caught.value.code == code

@@ -186,3 +186,17 @@ def test_an_authors_own_key_rewrites_only_what_nobody_has_seen() -> None:
             file(rewritten(place, PEOPLE[place % 3])),
             HEAD,
         )
+
+
+@pytest.mark.parametrize(
+    ("junk", "code", "explained"), [(b"\x80", "ItemUnknown", 1024), (b"\x81\x01", "ItemForm", 4096)]
+)
+def test_a_file_full_of_junk_takes_no_memory_for_each_byte(junk: bytes, code: str, explained: int) -> None:
+    """Entries of one byte each: after a bounded number of them nothing is kept, and the report says so (fingerprint.8.3)."""
+    more = 3 * explained
+    report = _report(FILE + junk * more)
+    assert (report["first_fault"]["code"], report["sound"]) == (code, 9)
+    assert (report["entries_read"], report["judged"]) == (9 + more, False)
+    assert report["misfits_after"] <= explained
+    few = _report(FILE + junk * 20)
+    assert (few["entries_read"], few["judged"], few["misfits_after"]) == (29, True, 19)

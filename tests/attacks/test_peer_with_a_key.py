@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from ama2sec import Ama2Error, Conversation, Directory, HistoryError, Identity, PublicKey, verify, verify_conversation
+from ama2sec import (
+    Accumulator,
+    Ama2Error,
+    Conversation,
+    Directory,
+    HistoryError,
+    Id,
+    Identity,
+    LightClient,
+    PublicKey,
+    prove_inclusion,
+    verify,
+    verify_conversation,
+)
 from ama2sec.message import Message, verify_many
 from ama2sec.reference import Directory as ReferenceDirectory
 from ama2sec.reference import EnrolledKey
@@ -338,3 +351,24 @@ def test_a_member_cannot_speak_in_a_conversation_of_others() -> None:
     refused_history("NotAMember", 0, file(Talk().open(MALLORY).items))
     merged = talk.draft(BOB, changes={6: [talk.ids[0], talk.ids[-1], [[id_of(1), 1, id_of(2)]]]})
     refused_history("MergeNotBuilt", 7, file([*talk.items, merged.item]))
+
+
+def test_a_stranger_to_the_conversation_names_nothing_that_is_missing() -> None:
+    """Enrolled, but no member: a light client takes his word for a gap as little as his message."""
+    talk = lively()
+    tree = Accumulator(Id(bytes(32)), Id(talk.ids[0]))
+    for one in talk.ids:
+        tree.append(Id(one))
+    client = LightClient(DIRECTORY, talk.items[0])
+    proof = prove_inclusion(tree, 1)
+    for who, code in ((MALLORY, "NotAMember"), (BOB, "ContextAhead")):
+        told = talk.draft(who).item
+        with pytest.raises(Ama2Error) as caught:
+            client.receive(told)
+        assert caught.value.code == code
+        if who is BOB:
+            assert client.missing(told, Id(talk.ids[1]), proof).source == "sender"
+            continue
+        with pytest.raises(Ama2Error) as caught:
+            client.missing(told, Id(talk.ids[1]), proof)
+        assert caught.value.code == code

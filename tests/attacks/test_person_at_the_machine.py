@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ama2sec import Ama2Error, Conversation, Directory, Identity
+from ama2sec import Ama2Error, Conversation, Directory, Identity, verify_conversation
 from tests.attacks.target import DIRECTORY
 from tests.conftest import identity
 from tests.vectors.making.people import ALICE
@@ -143,3 +143,82 @@ def test_a_conversation_has_one_writer(tmp_path: Path) -> None:
                 Conversation.load(path, identity("bob", 2), DIRECTORY)
             assert caught.value.code == "AgentInUse"
         chat.send(b"still mine")
+
+
+def test_a_conversation_has_one_writer_under_all_its_names(tmp_path: Path) -> None:
+    """Links, a new name while it is open, a lock file that is gone: it is the same file."""
+    path = tmp_path / "a.ama"
+    with Conversation.create(path, identity("alice", 1), DIRECTORY) as chat:
+        (tmp_path / "soft.ama").symlink_to(path)
+        (tmp_path / "hard.ama").hardlink_to(path)
+        (tmp_path / "a.ama.lock").unlink()
+        for name in ("soft.ama", "hard.ama", "a.ama"):
+            with pytest.raises(Ama2Error) as caught:
+                Conversation.load(tmp_path / name, identity("alice", 1), DIRECTORY)
+            assert caught.value.code == "AgentInUse"
+        path.rename(tmp_path / "moved.ama")
+        with pytest.raises(Ama2Error) as caught:
+            Conversation.load(tmp_path / "moved.ama", identity("alice", 1), DIRECTORY)
+        assert caught.value.code == "AgentInUse"
+        chat.send(b"still mine")
+    assert verify_conversation(tmp_path / "moved.ama", DIRECTORY).entries == 2
+
+
+def test_a_tail_that_is_cut_off_under_an_open_conversation_is_missed(tmp_path: Path) -> None:
+    """Going on from the shorter file would sign a second history."""
+    path = tmp_path / "a.ama"
+    with Conversation.create(path, identity("alice", 1), DIRECTORY) as chat:
+        short = path.stat().st_size
+        chat.send(b"said")
+        whole = path.read_bytes()
+        os.truncate(path, short)
+        for call in (lambda: chat.send(b"again"), lambda: chat.receive(b"d2"), chat.to_bytes):
+            with pytest.raises(Ama2Error) as caught:
+                call()
+            assert caught.value.code == "HeadStale"
+        path.write_bytes(whole)
+        chat.send(b"and more")
+    assert verify_conversation(path, DIRECTORY).entries == 3
+
+
+def test_bytes_that_another_wrote_behind_an_open_conversation_are_judged(tmp_path: Path) -> None:
+    path = tmp_path / "a.ama"
+    with Conversation.create(path, identity("alice", 1), DIRECTORY) as chat:
+        whole = path.read_bytes()
+        path.write_bytes(whole + chat.to_bytes()[-100:])
+        for _ in range(2):
+            with pytest.raises(Ama2Error):
+                chat.send(b"over garbage")
+        path.write_bytes(whole)
+        chat.send(b"over an honest file")
+    assert verify_conversation(path, DIRECTORY).entries == 2
+
+
+def test_what_is_no_file_is_no_conversation(tmp_path: Path) -> None:
+    """A pipe in the place of the file: neither waited for nor read."""
+    path = tmp_path / "pipe.ama"
+    os.mkfifo(path)
+    with pytest.raises(Ama2Error) as caught:
+        Conversation.load(path, identity("alice", 1), DIRECTORY)
+    assert caught.value.code == "FileUnreadable"
+
+
+def test_a_store_of_epochs_is_read_strictly(tmp_path: Path) -> None:
+    path = tmp_path / "a.ama"
+    Conversation.create(path, identity("alice", 1), DIRECTORY).close()
+    for store in ("[" * 200_000, "[]", '{"a": -1}', '{"a": true}', '{"a": 281474976710656}', '{"a"', "\udcff"):
+        (tmp_path / "a.ama.epochs").write_text(store, errors="surrogateescape")
+        with pytest.raises(Ama2Error) as caught:
+            Conversation.load(path, identity("alice", 1), DIRECTORY)
+        assert caught.value.code == "FileUnreadable"
+
+
+def test_a_umask_for_private_files_is_obeyed(tmp_path: Path) -> None:
+    """A conversation holds what was said: whoever asked for private files gets one."""
+    before = os.umask(0o077)
+    try:
+        Conversation.create(tmp_path / "a.ama", identity("alice", 1), DIRECTORY).close()
+        DIRECTORY.save(tmp_path / "team.json")
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}

@@ -7,7 +7,6 @@ import json
 import os
 import resource
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -40,14 +39,6 @@ def one_error(done: Done, code: str) -> None:
     from ama2sec.errors import FAMILIES
 
     assert done.status == FAMILIES[CATALOGUE[code].family].exit_code
-
-
-@pytest.fixture
-def chat(here: Path, alice: Identity, bob: Identity, directory: Directory) -> Path:
-    """``here``, with a conversation and a letter, too."""
-    write_transcript("trip.ama", alice, [(alice, b"a", 1), (bob, b"b", 2)], directory)
-    (here / "letter.ama").write_bytes(alice.sign(b"hello", to=["bob"]).to_bytes())
-    return here
 
 
 # -- every beginning of every file -----------------------------------------------------------------------------------
@@ -362,60 +353,6 @@ def test_a_reader_that_leaves_half_way(chat: Path) -> None:
     running.stdout = None
     _, err = running.communicate()
     one_error(Done(running.returncode, b"", err.decode()), "PipeClosed")
-
-
-# -- a signal half-way -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_stop_while_a_file_is_written_leaves_no_file(number: int, chat: Path) -> None:
-    before = files(chat)
-    running = start("sign", "-k", "alice.key", "--jsonl", "-o", "out.ama")
-    assert running.stdin is not None
-    # More than a pipe holds: when it is written, most of it has been signed.
-    running.stdin.write(LINE * 20_000)
-    running.stdin.flush()
-    assert [path for path in chat.iterdir() if path.name.startswith(".ama2sec-")], "it is being written"
-    running.send_signal(number)
-    out, err = running.communicate()
-    assert (running.returncode, out) == (128 + number, b"")
-    assert err.startswith(b"Cancelled: ")
-    assert err.count(b"\n") == 1
-    assert files(chat) == before
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stop_while_a_conversation_goes_on_keeps_what_was_answered(
-    number: int, chat: Path, directory: Directory
-) -> None:
-    running = start("sign", "-k", "alice.key", "-c", "trip.ama", "-d", "team.json", "--jsonl", "--json")
-    assert running.stdin is not None
-    assert running.stdout is not None
-    running.stdin.write(LINE * 200)
-    running.stdin.flush()
-    answered = [json.loads(running.stdout.readline())["entry"] for _ in range(20)]
-    running.send_signal(number)
-    out, _ = running.communicate()
-    assert running.returncode == (-number if number == signal.SIGKILL else 128 + number)
-    found = [json.loads(line) for line in out.splitlines() if line.endswith(b"}")]
-    answered += [line["entry"] for line in found if "entry" in line]
-    data = (chat / "trip.ama").read_bytes()
-    for entry in answered:
-        assert bytes.fromhex(entry) in data
-    with Conversation.load("trip.ama", identity("alice", 1), directory) as again:
-        assert again.size >= 3 + len(answered)
-    assert verify_conversation("trip.ama", directory).entries >= 3 + len(answered)
-
-
-def test_a_stop_while_verifying_is_no_verdict(chat: Path) -> None:
-    running = start("verify", "-d", "team.json")
-    assert running.stdin is not None
-    running.stdin.write((chat / "trip.ama").read_bytes() + bytes(100_000))
-    running.stdin.flush()
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate()
-    assert (running.returncode, out) == (130, b"")
-    assert err.startswith(b"Cancelled: ")
 
 
 # -- lengths ---------------------------------------------------------------------------------------------------------

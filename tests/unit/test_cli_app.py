@@ -27,6 +27,15 @@ COMMANDS = [
     ["sign"],
     ["verify"],
     ["inspect"],
+    ["tree"],
+    ["tree", "root"],
+    ["tree", "prove"],
+    ["tree", "exhibit"],
+    ["tree", "check"],
+    ["replay"],
+    ["dag"],
+    ["head"],
+    ["head", "compare"],
     ["errors"],
 ]
 

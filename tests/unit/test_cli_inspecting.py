@@ -98,7 +98,7 @@ def test_one_of_several(here: Path, directory: Directory) -> None:
             assert view.status == 0
             ids.add(view.json["id"])
         assert len(ids) == 4
-        for options in ([], ["--at", "4"]):
+        for options in ([], ["--at", "4"], ["--at", "99999999999999999999"]):
             done = ama2sec("inspect", *options, stdin=data)
             assert (done.status, done.code) == (20, "ArgumentRange")
     only = alice.sign(b"x").to_bytes()

@@ -116,6 +116,9 @@ def test_what_prove_does_not_take(trip: Fingerprint, here: Path) -> None:
         ("--range", "a:b"),
         ("--range", "1"),
         ("--range", "0:99999999999999999999"),
+        # Not the first fifteen digits of it, which are another number.
+        ("--range", "0000000000000001:3"),
+        ("--range", "0:0000000000000003"),
     ):
         assert ama2sec(*prove, *wrong).code == "ArgumentRange", wrong
     (here / "there").write_bytes(b"mine")

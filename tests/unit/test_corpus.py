@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from ama2sec import _native
-from fuzz.atheris import agree
+from ama2sec.errors import InternalError, error
+from fuzz.atheris import agree, following, proving
+from fuzz.atheris.judges import JUDGES
 
-JUDGES = {"codec": agree.codec, "envelope": agree.envelope, "transcript": agree.transcript}
 SAMPLES = [path for target in JUDGES for path in sorted((agree.CORPUS / target).iterdir())]
 
 
@@ -25,7 +26,7 @@ def test_core_and_reference_give_the_code_in_the_name(sample: Path) -> None:
 def test_each_corpus_has_honest_and_hostile_samples(target: str) -> None:
     codes = {path.name.split("-")[0] for path in SAMPLES if path.parent.name == target}
     assert "ok" in codes
-    assert len(codes) > 10
+    assert len(codes) > 8
 
 
 @pytest.mark.parametrize(
@@ -42,16 +43,28 @@ def test_a_difference_is_seen(monkeypatch: pytest.MonkeyPatch, judge: object, sa
         judge(sample)
 
 
-def _wrong_place(data: bytes, directory: object) -> None:
-    fault = agree.error("Truncated", "more", "less")
+def _wrong_place(*_: object) -> None:
+    fault = error("Truncated", "more", "less")
     fault.sound = 1
     raise fault
 
 
+def test_a_difference_about_a_proof_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    proof = (agree.CORPUS / "proof" / "ok-inclusion").read_bytes()
+    script = (agree.CORPUS / "lightclient" / "ok-skip").read_bytes()
+    assert (proving.proof(proof), following.lightclient(script)) == ("ok", "ok")
+    monkeypatch.setattr(agree.reference, "check_inclusion", lambda head, message, data: None)
+    monkeypatch.setattr(agree.reference, "check_range", _wrong_place)
+    with pytest.raises(agree.Disagreement):
+        proving.proof(proof)
+    with pytest.raises(agree.Disagreement):
+        following.lightclient(script)
+
+
 def test_a_fault_of_ours_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(data: bytes) -> None:
-        raise agree.error("Internal", "an answer", "none")
+        raise error("Internal", "an answer", "none")
 
     monkeypatch.setattr(_native, "check_cbor", broken)
-    with pytest.raises(agree.InternalError):
+    with pytest.raises(InternalError):
         agree.codec(b"\xf6")

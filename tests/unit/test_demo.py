@@ -410,7 +410,10 @@ def test_it_runs_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "fewer than 10,000" in out
     assert "\x1b" not in out
     assert all(len(line) <= 80 for line in out.splitlines())
-    for code in ("ContextAhead", "ContextForked", "HeadStale", "tail: unchecked"):
+    for code in (
+        *("ContextAhead", "ContextForked", "HeadStale", "tail: unchecked"),
+        *("GrantPlace", "GrantScope", "SeqUsed", "RecordPosition", "CheckpointForked"),
+    ):
         assert code in out
 
 
@@ -418,7 +421,10 @@ def test_kept_files_answer_as_printed(tmp_path: Path, capsys: pytest.CaptureFixt
     folder = tmp_path / "kept files"
     arguments = ["--jsonl", str(lines(tmp_path, 40)), "--keep", str(folder), "--seed", "3"]
     assert program.main(arguments) == 0
-    commands = [shlex.split(line) for line in capsys.readouterr().out.splitlines() if "--directory" in line]
+    out = capsys.readouterr().out
+    commands = [shlex.split(line) for line in out.splitlines() if "--directory" in line]
+    realm = [shlex.split(line) for line in out.splitlines() if "realm.ama" in line]
+    assert [(command[1], cli.run(command[1:])) for command in realm] == [("replay", 0), ("dag", 0)]
     statuses = {}
     for command in commands:
         statuses[command[1], Path(command[-1]).name, "--impl" in command] = cli.run(command[1:])
@@ -434,7 +440,18 @@ def test_kept_files_answer_as_printed(tmp_path: Path, capsys: pytest.CaptureFixt
         ("inspect", "conversation.ama", False): 0,
     }
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        ["conversation.ama", "cut.ama", "directory.json", "dropped.ama", "flipped.ama", "inserted.ama", "swapped.ama"]
+        [
+            *(
+                "conversation.ama",
+                "cut.ama",
+                "directory.json",
+                "dropped.ama",
+                "flipped.ama",
+                "inserted.ama",
+                "swapped.ama",
+            ),
+            *("one.exhibit", "equivocation.evidence", "realm.ama", "realm.head", "realm.svg"),
+        ]
     )
     assert program.main(arguments) == 21
     assert "FileExists" in capsys.readouterr().err

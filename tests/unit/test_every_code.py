@@ -12,10 +12,34 @@ from unittest import mock
 
 import pytest
 
-from ama2sec import Ama2Error, Conversation, Directory, Identity, PublicKey, _native, parse, verify, verify_conversation
+from ama2sec import (
+    Accumulator,
+    Ama2Error,
+    Conversation,
+    Directory,
+    Fingerprint,
+    Id,
+    Identity,
+    LightClient,
+    PublicKey,
+    _native,
+    check_ancestry,
+    check_consistency,
+    check_exhibit,
+    check_inclusion,
+    compare_heads,
+    parse,
+    prove_ancestry,
+    prove_consistency,
+    prove_inclusion,
+    verify,
+    verify_conversation,
+)
 from ama2sec.conform import answer
 from ama2sec.errors import CATALOGUE
 from ama2sec.hazmat import ed25519_sign, ed25519_verify
+from ama2sec.history import write_transcript
+from ama2sec.history.archive import Archive
 from ama2sec.limits import MAX_BODY, MAX_ITEM
 from ama2sec.reference import encode, rule_s
 from tests.shell import start
@@ -172,6 +196,41 @@ def lax_library(at: Place) -> object:
         rule_s._self_test.cache_clear()
 
 
+@dataclass(frozen=True)
+class Tree:
+    """A history of four entries, its tree, and what is asked about it."""
+
+    entries: list[bytes]
+    tree: Accumulator
+
+    def head(self, size: int = 4) -> Fingerprint:
+        return self.tree.fingerprint(size)
+
+    def included(self, proof: bytes, index: int = 2, size: int = 4) -> object:
+        return check_inclusion(self.head(size), self.entries[index], proof)
+
+
+def proving(act: Callable[[Tree], object]) -> Callable[[Place], object]:
+    def judge(_: Place) -> object:
+        talk = Talk.opened().say("bob").say("alice").say("bob")
+        tree = Accumulator(Id(ZEROS), Id(talk.id))
+        tree.extend([parse(item).id for item in talk.items])
+        return act(Tree(talk.items, tree))
+
+    return judge
+
+
+def other_past(at: Tree) -> object:
+    head = at.head(2)
+    other = Fingerprint(head.realm, head.conversation, head.branch, 2, Id(b"f" * 32))
+    return check_consistency(other, at.head(), prove_consistency(at.tree, 2))
+
+
+def damaged_exhibit(at: Place) -> object:
+    write_transcript("e.ama", at.alice, [(at.alice, b"x", 1)], at.directory)
+    return check_exhibit(Archive("e.ama").exhibit(1)[:-1])
+
+
 def asked(line: bytes) -> Callable[[Place], object]:
     return lambda _: _reported(json.loads(answer(line, "rust"))["code"])
 
@@ -214,6 +273,16 @@ ACTS: dict[str, Callable[[Place], object]] = {
     "ItemNotBuilt": conversation(encode([2])),
     "ItemForm": conversation(encode([1])),
     "HeadForm": lambda at: verify_conversation(b"", at.directory, head="3"),
+    "ProofForm": proving(lambda at: at.included(prove_inclusion(at.tree, 2)[:-1])),
+    "ProofVersion": proving(lambda at: at.included(b"a2p\2" + prove_inclusion(at.tree, 2)[4:])),
+    "ProofIndex": proving(lambda at: at.included(b"a2p\1\1\1" + bytes(5) + b"\4" + bytes(5) + b"\4")),
+    "ProofRoot": proving(lambda at: at.included(prove_inclusion(at.tree, 2), index=1)),
+    "ProofClaim": proving(lambda at: at.included(prove_inclusion(at.tree, 2), size=3)),
+    "ConsistencyRoot": proving(other_past),
+    "NeedsProof": proving(lambda at: compare_heads(at.head(2), at.head())),
+    "AncestryRoot": proving(lambda at: check_ancestry(at.head(), at.entries[1], prove_ancestry(at.tree, 2))),
+    "ExhibitForm": damaged_exhibit,
+    "StateForm": lambda at: LightClient.load("team.json", at.directory),
     "KeyUnknown": lambda at: verify(at.letter, Directory()),
     "KeyLength": raw_key(bytes(31)),
     "KeyNotCanonical": raw_key(b"\2" + bytes(31)),

@@ -1,6 +1,7 @@
 //! A whole envelope in bulk (parse, verify, fingerprint) against a bare loop of `ed25519_dalek`'s `verify` over the same bytes,
 //! in the same process and thread, in turn. CPU time of the thread, so that other processes count little. Prints ratios; asserts nothing.
 
+mod admission;
 mod clock;
 mod proofs;
 mod trees;
@@ -31,9 +32,13 @@ fn main() -> Outcome {
     if asked.first().is_some_and(|first| first == "proofs") {
         return proofs::run(asked.get(1).is_some_and(|second| second == "--check"));
     }
+    if asked.first().is_some_and(|first| first == "admission") {
+        return admission::run();
+    }
     if asked.first().is_none_or(|first| first == "--big") {
         signatures()?;
         proofs::run(false)?;
+        admission::run()?;
     }
     trees::run(&asked)
 }

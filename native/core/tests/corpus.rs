@@ -10,11 +10,19 @@ use ama2sec_core::identity::Directory;
 
 #[path = "../../../fuzz/native/attacks/src/oracle/mod.rs"]
 mod oracle;
-#[path = "history_support/mod.rs"]
-mod support;
+#[path = "proof_support/mod.rs"]
+mod proof_support;
+#[path = "../../../fuzz/native/attacks/src/seal.rs"]
+#[allow(dead_code)]
+mod seal;
 #[path = "../../../fuzz/native/attacks/src/tree.rs"]
 #[allow(dead_code)]
 mod tree;
+#[path = "../../../fuzz/native/attacks/src/world.rs"]
+#[allow(dead_code)]
+mod world;
+
+use proof_support::histories as support;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus")
@@ -41,12 +49,27 @@ fn items() {
 
 #[test]
 fn messages() {
-    assert!(replay("envelope", oracle::envelope) >= 35);
+    assert!(replay("envelope", oracle::envelope) >= 42);
 }
 
 #[test]
 fn conversations() {
-    assert!(replay("transcript", oracle::transcript) >= 21);
+    assert!(replay("transcript", oracle::transcript) >= 53);
+}
+
+#[test]
+fn proofs_and_exhibits() {
+    assert!(replay("proof", oracle::proof) >= 9);
+}
+
+#[test]
+fn light_clients() {
+    assert!(replay("lightclient", oracle::lightclient) >= 15);
+}
+
+#[test]
+fn the_messages_beside_the_corpora_are_those_that_proofs_are_held_against() {
+    assert_eq!(std::fs::read_to_string(root().join("world.json")).unwrap(), world::to_json());
 }
 
 #[test]

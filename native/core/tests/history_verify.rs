@@ -9,8 +9,10 @@ use ama2sec_core::errors::{Code, Result};
 use ama2sec_core::history::accumulator::{Scope, fingerprints};
 use ama2sec_core::history::conversation::ConversationState;
 use ama2sec_core::history::head::Head;
+use ama2sec_core::history::keeper::Keeper;
 use ama2sec_core::history::nodes::{FileNodes, MemoryNodes, NodeStore};
 use ama2sec_core::history::report::{Report, Verified};
+use ama2sec_core::history::transcript::HEADER;
 use ama2sec_core::history::verify::{Failure, TranscriptVerifier};
 use ama2sec_core::identity::Directory;
 use ama2sec_core::message::{Seq, UnverifiedEnvelope};
@@ -317,7 +319,7 @@ fn a_state_admits_one_entry_after_the_other() {
     let entries = conversation(10, 3, 2, 1);
     let directory = directory();
     let mut state = ConversationState::new(MemoryNodes::default());
-    assert_eq!((state.head().unwrap(), state.next_context().unwrap()), (None, None));
+    assert_eq!(state.head().unwrap(), None);
     let verified = |made: &Made| UnverifiedEnvelope::parse(&made.envelope).unwrap().verify(&directory, None).unwrap();
     for (i, entry) in entries.iter().enumerate() {
         let envelope = verified(entry);
@@ -327,15 +329,31 @@ fn a_state_admits_one_entry_after_the_other() {
         state.apply(now).unwrap();
         // A check against an older state admits nothing.
         assert_eq!(state.apply(stale).unwrap_err().code, Code::Internal);
-        assert_eq!(state.position_of(&entry.id).unwrap(), Some(i as u64));
         assert_eq!(state.head().unwrap().unwrap().head, head_of(&entries[..=i]));
     }
-    let next = state.next_context().unwrap().unwrap();
-    assert_eq!((next.size, next.parent, next.conversation), (10, entries[9].id, entries[0].id));
-    assert_eq!(next.fingerprint, head_of(&entries).fingerprint);
     assert_eq!(state.check(&verified(&entries[4])).unwrap_err().code, Code::SeqUsed);
-    assert_eq!(state.position_of(&[3; 32]).unwrap(), None);
     assert_eq!(state.head_at(4).unwrap().unwrap().head, head_of(&entries[..4]));
     let author = entries[9].author;
     assert_eq!(state.last_seq(key(author).public().thumbprint()), Some(seq(author, 9)));
+}
+
+#[test]
+fn a_keeper_knows_which_entries_are_there_and_how_long_the_file_is() {
+    let entries = conversation(10, 3, 2, 1);
+    let directory = directory();
+    let mut keeper = Keeper::new(MemoryNodes::default());
+    let verified = |made: &Made| UnverifiedEnvelope::parse(&made.envelope).unwrap().verify(&directory, None).unwrap();
+    let mut bytes = HEADER.len();
+    for entry in &entries {
+        assert_eq!(keeper.length(), bytes as u64);
+        let admittable = keeper.check(&verified(entry)).unwrap().unwrap();
+        keeper.apply(admittable, entry.envelope.len()).unwrap();
+        bytes += entry.envelope.len();
+        // The same again is there; it changes nothing.
+        assert!(keeper.check(&verified(entry)).unwrap().is_none());
+    }
+    assert_eq!((keeper.length(), keeper.state().size()), (bytes as u64, 10));
+    // Another message under an old number is none of them.
+    let other = conversation(10, 3, 2, 2);
+    assert_eq!(keeper.check(&verified(&other[0])).unwrap_err().code, Code::OpenAgain);
 }

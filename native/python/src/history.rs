@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ama2sec_core::errors::{Code, Error, Result};
 use ama2sec_core::history::accumulator::{Scope, fingerprints};
-use ama2sec_core::history::conversation::{Admittable, ConversationState as State};
+use ama2sec_core::history::conversation::Admittable;
 use ama2sec_core::history::head::{Fingerprint as CoreFingerprint, Head};
+use ama2sec_core::history::keeper::Keeper;
 use ama2sec_core::history::nodes::FileNodes;
 use ama2sec_core::history::report::{FirstFault, ProvenBy, Repair, Report};
 use ama2sec_core::history::sha_tree::{rfc6962_leaf, rfc6962_root as core_rfc6962_root};
@@ -233,6 +234,8 @@ pub struct TranscriptReader(Mutex<Reading>);
 
 struct Reading {
     reader: CoreReader,
+    /// Records and checkpoints may stand between the entries (record.4.1).
+    realm: bool,
     /// Met in a chunk that had whole entries before it: those come first.
     fault: Option<Error>,
 }
@@ -247,6 +250,7 @@ impl Reading {
             match self.reader.next(&mut rest, false) {
                 Step::Item(item) => match item.entry {
                     Ok(_) => entries.push(item.bytes.to_vec()),
+                    Err(_) if self.realm && matches!(item.bytes, [0x82, 2 | 3, ..]) => {}
                     Err(fault) => break fault,
                 },
                 Step::Fault(fault) => break fault.error,
@@ -270,12 +274,12 @@ impl Reading {
 
 #[pymethods]
 impl TranscriptReader {
-    /// `bare`: the entries stand without a transcript's header before them.
+    /// `bare`: the entries stand without a transcript's header before them. `realm`: records and checkpoints between them are passed over.
     #[new]
-    #[pyo3(signature = (*, bare = false))]
-    fn new(bare: bool) -> TranscriptReader {
+    #[pyo3(signature = (*, bare = false, realm = false))]
+    fn new(bare: bool, realm: bool) -> TranscriptReader {
         let reader = if bare { CoreReader::resume(0) } else { CoreReader::new() };
-        TranscriptReader(Mutex::new(Reading { reader, fault: None }))
+        TranscriptReader(Mutex::new(Reading { reader, realm, fault: None }))
     }
 
     /// The entries that end in this chunk. Raises the fault of the first item that is none, after the entries before it.
@@ -294,7 +298,7 @@ impl TranscriptReader {
 /// What is known of a conversation: enough to judge the next entry and to sign one.
 #[pyclass(frozen, module = "ama2sec._native")]
 pub struct ConversationState {
-    state: Mutex<State<Nodes>>,
+    keeper: Mutex<Keeper<Nodes>>,
     directory: Py<CoreDirectory>,
 }
 
@@ -331,8 +335,11 @@ fn no_open() -> Error {
 }
 
 impl ConversationState {
-    fn with<T>(&self, call: impl FnOnce(&mut State<Nodes>) -> Result<T>) -> Result<T> {
-        call(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, call: impl FnOnce(&mut Keeper<Nodes>) -> Result<T>) -> Result<T> {
+        // A call that panicked may have left it half-changed: it answers no more.
+        let mut held =
+            self.keeper.lock().map_err(|_| Error::new(Code::Panic, "a conversation without a fault", "a fault"))?;
+        call(&mut held)
     }
 }
 
@@ -340,7 +347,7 @@ impl ConversationState {
 impl ConversationState {
     #[new]
     fn new(py: Python<'_>, directory: Py<CoreDirectory>) -> PyResult<ConversationState> {
-        Ok(ConversationState { state: Mutex::new(State::new(node_file(py)?)), directory })
+        Ok(ConversationState { keeper: Mutex::new(Keeper::new(node_file(py)?)), directory })
     }
 
     /// Verify entries (signatures on all cores, then the history in order) and take them in, up to the first that fails.
@@ -350,14 +357,13 @@ impl ConversationState {
         let directory = self.directory.get().snapshot();
         guard_detached(py, || {
             let items: Vec<Incoming<'_>> = data.iter().map(|data| Incoming { data, body: None }).collect();
-            for verdict in core::verify_many(&items, &directory, 0) {
-                let entry = verdict?;
-                self.with(|state| {
-                    let admittable = state.check(&entry)?;
-                    state.apply(admittable)
-                })?;
-            }
-            Ok(())
+            let verdicts = core::verify_many(&items, &directory, 0);
+            self.with(|keeper| {
+                verdicts.into_iter().zip(&data).try_for_each(|(verdict, data)| {
+                    let admittable = keeper.state().check(&verdict?)?;
+                    keeper.apply(admittable, data.len())
+                })
+            })
         })
     }
 
@@ -369,14 +375,7 @@ impl ConversationState {
             let parsed = core::parse_message(bytes)?;
             let message = core::UnverifiedEnvelope::parse(parsed.envelope)?.verify(&directory, parsed.body)?;
             let entry = core::encode_entry(parsed.envelope, parsed.body);
-            let verdict = self.with(|state| match state.check(&message) {
-                Ok(admittable) => Ok(Some(admittable)),
-                // The same entry again changes nothing; only its own two faults can mean that it is one.
-                Err(fault) if matches!(fault.code, Code::SeqUsed | Code::OpenAgain) => {
-                    state.position_of(message.id())?.map(|_| None).ok_or(fault)
-                }
-                Err(fault) => Err(fault),
-            })?;
+            let verdict = self.with(|keeper| keeper.check(&message))?;
             Ok(Checked { message, entry, admittable: Mutex::new(verdict) })
         })
     }
@@ -387,24 +386,30 @@ impl ConversationState {
             let admittable = checked.admittable.lock().unwrap_or_else(PoisonError::into_inner).take();
             let admittable = admittable
                 .ok_or_else(|| Error::new(Code::Internal, "an entry that was not taken in yet", "one that was"))?;
-            self.with(|state| state.apply(admittable))
+            self.with(|keeper| keeper.apply(admittable, checked.entry.len()))
         })?;
         Ok(checked.message())
     }
 
     #[getter]
     fn head(&self, py: Python<'_>) -> PyResult<Fingerprint> {
-        guard(py, || self.with(State::head)?.map(Fingerprint).ok_or_else(no_open))
+        guard(py, || self.with(|keeper| keeper.state().head())?.map(Fingerprint).ok_or_else(no_open))
     }
 
     #[getter]
     fn size(&self, py: Python<'_>) -> PyResult<u64> {
-        guard(py, || self.with(|state| Ok(state.size())))
+        guard(py, || self.with(|keeper| Ok(keeper.state().size())))
+    }
+
+    /// The bytes of the transcript so far: its header and the entries that were taken in.
+    #[getter]
+    fn length(&self, py: Python<'_>) -> PyResult<u64> {
+        guard(py, || self.with(|keeper| Ok(keeper.length())))
     }
 
     /// The last number that the author used here: (epoch, counter).
     fn last_seq(&self, py: Python<'_>, author: &Id) -> PyResult<Option<(u64, u32)>> {
-        guard(py, || self.with(|state| Ok(state.last_seq(&author.0).map(|seq| (seq.epoch, seq.counter)))))
+        guard(py, || self.with(|keeper| Ok(keeper.state().last_seq(&author.0).map(|seq| (seq.epoch, seq.counter)))))
     }
 }
 
@@ -427,7 +432,8 @@ pub fn draft_message(
     let mut salt = [0; 32];
     let parts = parts(py, author, data, &media_type, recipients, time_ms.0, &mut salt)?;
     let inner = guard_detached(py, || {
-        let (head, parent) = state.with(|state| {
+        let (head, parent) = state.with(|keeper| {
+            let state = keeper.state();
             let size = state.size().checked_sub(behind).filter(|size| *size > 0).ok_or_else(no_open)?;
             Ok((state.head_at(size)?.ok_or_else(no_open)?, state.leaf(size - 1)?))
         })?;

@@ -162,11 +162,7 @@ impl LightState {
         proof: &Bound<'_, PyAny>,
     ) -> PyResult<Missing> {
         let (data, proof, keys) = (exact(data)?, exact(proof)?, directory.snapshot());
-        self.with(py, |client| {
-            let message = verified(data, &keys)?;
-            client.missing(light::context_of(&message)?, Source::Sender, &id.0, proof)
-        })
-        .map(Missing)
+        self.with(py, |client| client.missing_by(&verified(data, &keys)?, &id.0, proof)).map(Missing)
     }
 
     /// The same, under a fingerprint that a peer stated.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ama2sec_attacks::{mutators, oracle};
+use ama2sec_attacks::{follow, mutators, oracle, proofs};
 use ama2sec_core::errors::Code;
 
 type Mutator = fn(&[u8], u32) -> Option<Vec<u8>>;
@@ -11,10 +11,12 @@ type Judge = fn(&[u8]) -> Option<Code>;
 
 fn main() -> std::io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus");
-    let targets: [(&str, Mutator, Judge); 3] = [
+    let targets: [(&str, Mutator, Judge); 5] = [
         ("codec", mutators::codec, oracle::codec),
         ("envelope", mutators::message, oracle::envelope),
         ("transcript", mutators::transcript, oracle::transcript),
+        ("proof", proofs::proof, oracle::proof),
+        ("lightclient", follow::lightclient, oracle::lightclient),
     ];
     for (target, mutate, judge) in targets {
         let mut files: Vec<_> = std::fs::read_dir(root.join(target))?.collect::<std::io::Result<_>>()?;

@@ -4,11 +4,16 @@
 //! signature; `mutators` puts these together, one function a target; `oracle` judges an input, one function a target.
 
 pub mod attack;
+pub mod follow;
 pub mod mutators;
 pub mod oracle;
+pub mod plans;
+pub mod proofs;
 pub mod seal;
 pub mod tree;
+pub mod world;
 
-/// Keys and conversations: the same as the core's own tests use.
-#[path = "../../../../native/core/tests/history_support/mod.rs"]
-pub mod support;
+/// Keys, conversations and naive trees: the same as the core's own tests use.
+#[path = "../../../../native/core/tests/proof_support/mod.rs"]
+pub mod proof_support;
+pub use proof_support::histories as support;

@@ -1,8 +1,11 @@
 //! One mutator a target: read, attack, write. What cannot be read is left to the fuzzer's own byte mutations.
 
+use std::sync::LazyLock;
+
 use crate::attack::{attack, chance, pick};
+use crate::plans::{miscontext, plan, rebody, renumber};
 use crate::seal::{commit, content, envelope, map, name_author, seal_file, sign, signer, to_sign};
-use crate::support::{NAMES, Random, conversation};
+use crate::support::{Made, NAMES, Random, conversation, file};
 use crate::tree::Node;
 
 /// A generator for one call. Its state must not be zero.
@@ -11,6 +14,10 @@ pub fn random(seed: u32) -> Random {
     random.below(2);
     random
 }
+
+/// Honest messages to start from: most of what a fuzzer keeps is broken in some way already, and what is broken twice is judged
+/// by the first fault alone.
+static HONEST: LazyLock<Vec<Made>> = LazyLock::new(|| conversation(9, 4, 3, 21));
 
 /// Items of any kind. None: nothing to work on.
 pub fn codec(data: &[u8], seed: u32) -> Option<Vec<u8>> {
@@ -32,7 +39,8 @@ pub fn message(data: &[u8], seed: u32) -> Option<Vec<u8>> {
     if chance(&mut random, 10) {
         return None;
     }
-    let mut root = Node::read_whole(data)?;
+    let fresh = chance(&mut random, 35).then(|| &HONEST[pick(&mut random, HONEST.len())].item);
+    let mut root = Node::read_whole(fresh.map_or(data, Vec::as_slice))?;
     attack_message(&mut random, &mut root);
     if chance(&mut random, 60) {
         commit(&mut root);
@@ -48,22 +56,32 @@ pub fn message(data: &[u8], seed: u32) -> Option<Vec<u8>> {
     Some(root.write())
 }
 
-fn attack_message(random: &mut Random, root: &mut Node) {
-    for _ in 0..=random.below(3) {
-        match (random.below(10), envelope(root)) {
+pub fn attack_message(random: &mut Random, root: &mut Node) {
+    // One change more often than two: the second one hides the first.
+    let changes = if chance(random, 60) { 1 } else { 2 + random.below(2) };
+    for _ in 0..changes {
+        match (random.below(13), envelope(root)) {
             // Most attacks go where most of the rules are: into the claims.
-            (0..=5, Some(found)) => {
+            (0..=2, Some(found)) => {
+                if let Some(claims) = map(found, 2) {
+                    plan(random, claims);
+                }
+            }
+            (3..=7, Some(found)) => {
                 if let Some(claims) = map(found, 2) {
                     attack(random, claims);
                 }
             }
-            (6, Some(found)) => {
+            (8, Some(found)) => {
                 if let Some(header) = map(found, 0) {
                     attack(random, header);
                 }
             }
-            (7, Some(found)) => {
+            (9, Some(found)) => {
                 name_author(found, pick(random, NAMES.len()));
+            }
+            (10, _) => {
+                rebody(random, root);
             }
             _ => attack(random, root),
         }
@@ -121,13 +139,15 @@ pub fn transcript(data: &[u8], seed: u32) -> Option<Vec<u8>> {
     if chance(&mut random, 10) {
         return None;
     }
+    let fresh = chance(&mut random, 35).then(|| file(&HONEST[..1 + pick(&mut random, HONEST.len())]));
     let mut items = Vec::new();
-    let mut rest = data;
+    let mut rest = fresh.as_deref().unwrap_or(data);
     while let Some((item, length)) = Node::read(rest) {
         items.push(item);
         rest = &rest[length..];
     }
-    for _ in 0..=random.below(2) {
+    let changes = if chance(&mut random, 70) { 1 } else { 2 };
+    for _ in 0..changes {
         if chance(&mut random, 50) {
             attack_order(&mut random, &mut items);
         } else if let Some(item) = at(&mut random, &mut items) {
@@ -138,6 +158,11 @@ pub fn transcript(data: &[u8], seed: u32) -> Option<Vec<u8>> {
     if chance(&mut random, 90) {
         let relink = chance(&mut random, 70);
         seal_file(&mut items, relink);
+    }
+    if chance(&mut random, 15)
+        && let Some(item) = at(&mut random, &mut items)
+    {
+        miscontext(&mut random, item);
     }
     let mut out: Vec<u8> = items.iter().flat_map(Node::write).collect();
     // What could not be read stays, most of the time: a cut tail is a case of its own.
@@ -175,14 +200,7 @@ fn attack_order(random: &mut Random, items: &mut Vec<Node>) -> Option<()> {
             let size = [one as u64, random.below(count as u64 + 2), 1 << 47][pick(random, 3)];
             *map(envelope(items.get_mut(one)?)?, 2)?.label(5)?.element(0)? = Node::uint(size);
         }
-        _ => {
-            let seq = map(envelope(items.get_mut(one)?)?, 2)?.label(9)?;
-            let Node::Int { argument, .. } = seq.element(pick(random, 2))? else {
-                return None;
-            };
-            *argument =
-                [argument.wrapping_add(1), argument.wrapping_sub(1), argument.wrapping_add(65_536)][pick(random, 3)];
-        }
+        _ => renumber(random, items, one)?,
     }
     Some(())
 }

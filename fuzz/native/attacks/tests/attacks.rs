@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use ama2sec_attacks::tree::Node;
-use ama2sec_attacks::{mutators, oracle};
+use ama2sec_attacks::{follow, mutators, oracle, proofs};
 use ama2sec_core::errors::Code;
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
@@ -53,6 +53,8 @@ fn a_mutation_is_repeated_by_its_seed_and_another_seed_makes_another() {
         ("codec", mutators::codec as fn(&[u8], u32) -> Option<Vec<u8>>),
         ("envelope", mutators::message),
         ("transcript", mutators::transcript),
+        ("proof", proofs::proof),
+        ("lightclient", follow::lightclient),
     ] {
         let samples = corpus(target);
         let sample = samples.iter().max_by_key(|sample| sample.len()).expect("a sample");
@@ -63,14 +65,19 @@ fn a_mutation_is_repeated_by_its_seed_and_another_seed_makes_another() {
 }
 
 /// The codes that mutations of a corpus get.
-fn reached(target: &str, mutate: fn(&[u8], u32) -> Option<Vec<u8>>, judge: fn(&[u8]) -> Option<Code>) -> BTreeSet<u16> {
-    let made = corpus(target).into_iter().flat_map(|sample| (0..40).filter_map(move |seed| mutate(&sample, seed)));
+fn reached(
+    target: &str,
+    rounds: u32,
+    mutate: fn(&[u8], u32) -> Option<Vec<u8>>,
+    judge: fn(&[u8]) -> Option<Code>,
+) -> BTreeSet<u16> {
+    let made = corpus(target).into_iter().flat_map(|sample| (0..rounds).filter_map(move |seed| mutate(&sample, seed)));
     made.map(|made| judge(&made).map_or(0, Code::number)).collect()
 }
 
 #[test]
 fn attacks_reach_what_stands_behind_the_signature() {
-    let envelope = reached("envelope", mutators::message, oracle::envelope);
+    let envelope = reached("envelope", 100, mutators::message, oracle::envelope);
     for code in [
         Code::ClaimType,
         Code::ClaimForm,
@@ -81,7 +88,7 @@ fn attacks_reach_what_stands_behind_the_signature() {
     ] {
         assert!(envelope.contains(&code.number()), "{}", code.as_str());
     }
-    let transcript = reached("transcript", mutators::transcript, oracle::transcript);
+    let transcript = reached("transcript", 30, mutators::transcript, oracle::transcript);
     for code in [
         Code::ContextForked,
         Code::ContextAhead,
@@ -93,6 +100,22 @@ fn attacks_reach_what_stands_behind_the_signature() {
         assert!(transcript.contains(&code.number()), "{}", code.as_str());
     }
     assert!(envelope.contains(&0) && transcript.contains(&0), "some are still honest");
+}
+
+#[test]
+fn attacks_reach_every_fault_of_a_proof_and_of_a_light_client() {
+    let proof = reached("proof", 60, proofs::proof, oracle::proof);
+    let form = [Code::ProofForm, Code::ProofVersion, Code::ProofIndex, Code::ExhibitForm];
+    for code in form.into_iter().chain([Code::ProofRoot, Code::AncestryRoot, Code::ProofClaim, Code::ArgumentRange]) {
+        assert!(proof.contains(&code.number()), "{}", code.as_str());
+    }
+    let light = reached("lightclient", 60, follow::lightclient, oracle::lightclient);
+    let context = [Code::ContextAhead, Code::ContextForked, Code::NeedsProof, Code::SeqUsed, Code::ConversationOther];
+    let heads = [Code::HeadStale, Code::HeadForked, Code::ConsistencyRoot, Code::ProofRoot, Code::ProofClaim];
+    for code in context.into_iter().chain(heads).chain([Code::StateForm, Code::OpenMissing, Code::BranchUnknown]) {
+        assert!(light.contains(&code.number()), "{}", code.as_str());
+    }
+    assert!(proof.contains(&0) && light.contains(&0), "some are still honest");
 }
 
 /// S + L is the number that a verifier without the check takes for S.

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 /// `None` where the input cannot be read as a structure, or it is the turn of plain bytes.
 #[pymodule]
 mod ama2sec_mutator {
-    use ama2sec_attacks::mutators;
+    use ama2sec_attacks::{follow, mutators, proofs};
     use pyo3::prelude::*;
     use pyo3::types::PyBytes;
 
@@ -26,5 +26,15 @@ mod ama2sec_mutator {
     #[pyfunction]
     fn transcript<'py>(py: Python<'py>, data: &[u8], seed: u32) -> Option<Bound<'py, PyBytes>> {
         answer(py, mutators::transcript(data, seed))
+    }
+
+    #[pyfunction]
+    fn proof<'py>(py: Python<'py>, data: &[u8], seed: u32) -> Option<Bound<'py, PyBytes>> {
+        answer(py, proofs::proof(data, seed))
+    }
+
+    #[pyfunction]
+    fn lightclient<'py>(py: Python<'py>, data: &[u8], seed: u32) -> Option<Bound<'py, PyBytes>> {
+        answer(py, follow::lightclient(data, seed))
     }
 }

@@ -41,15 +41,6 @@ pub struct Admittable {
     opened: Option<Opened>,
 }
 
-/// What an author who has consumed everything signs next (fingerprint.3.1, fingerprint.3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NextContext {
-    pub conversation: Hash,
-    pub size: u64,
-    pub fingerprint: Hash,
-    pub parent: Hash,
-}
-
 impl Admittable {
     /// The leaf that the entry becomes.
     pub fn index(&self) -> u64 {
@@ -103,26 +94,6 @@ impl<S: NodeStore> ConversationState<S> {
         };
         let fingerprint = self.tree.fingerprint_at(&scope, size)?;
         Ok(Some(Fingerprint { scope, head: Head { size, fingerprint } }))
-    }
-
-    /// What the next message of an author who has seen everything names. None before the open.
-    pub fn next_context(&mut self) -> Result<Option<NextContext>> {
-        let Some(head) = self.head()? else {
-            return Ok(None);
-        };
-        let parent = self.tree.leaf(head.head.size - 1)?;
-        let Fingerprint { scope, head: Head { size, fingerprint } } = head;
-        Ok(Some(NextContext { conversation: scope.conversation, size, fingerprint, parent }))
-    }
-
-    /// The index of an entry that is there already (fingerprint.7.4). Linear, the newest first.
-    pub fn position_of(&mut self, id: &Hash) -> Result<Option<u64>> {
-        for index in (0..self.size()).rev() {
-            if self.tree.leaf(index)? == *id {
-                return Ok(Some(index));
-            }
-        }
-        Ok(None)
     }
 
     /// The id of the entry at `index`.

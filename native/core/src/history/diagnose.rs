@@ -19,6 +19,8 @@ use crate::message::{Addr, Claims, Kind, Seq, UnverifiedEnvelope, VerifiedEnvelo
 pub(super) const MAX_REPAIRS: usize = 16;
 /// Entries that do not fit and are tried again after each repair.
 const MAX_PENDING: usize = 1024;
+/// Entries that were left out and wait for a later author to say so. Of more than these no report could be made either.
+const MAX_ASIDE: usize = 1024;
 /// Positions of misfits that the report lists.
 const MISFITS_SHOWN: usize = 8;
 
@@ -123,6 +125,11 @@ impl<S: NodeStore> Diagnosis<S> {
         self.read += 1;
     }
 
+    /// An item behind the last one that was judged.
+    pub fn count_unjudged(&mut self) {
+        self.read += 1;
+    }
+
     /// The next item, the faulty one first.
     pub fn take(&mut self, item: Judged<'_>) -> Result<()> {
         self.read += 1;
@@ -183,7 +190,10 @@ impl<S: NodeStore> Diagnosis<S> {
 
     fn stand(&mut self, leaf: Leaf) -> Result<()> {
         self.suspects += usize::from(matches!(leaf.standing, Standing::Suspect { .. }));
-        self.work.append(leaf)
+        self.work.append(leaf)?;
+        // Nothing fits any more: no reason to keep what such a file goes on with.
+        self.judged &= !self.work.is_lost();
+        Ok(())
     }
 
     // --- opens -----------------------------------------------------------------------------------------------------------
@@ -410,7 +420,12 @@ impl<S: NodeStore> Diagnosis<S> {
 
     /// Not a leaf, unless a later author says so. If one fits without it, it was put in.
     fn set_aside(&mut self, position: u64, id: Option<Hash>) {
-        self.aside.push(Aside { place: self.work.size(), position, id });
+        if self.aside.len() < MAX_ASIDE {
+            self.aside.push(Aside { place: self.work.size(), position, id });
+        } else {
+            // A hostile file sets aside an entry for each of its bytes.
+            self.judged = false;
+        }
     }
 
     // --- counting --------------------------------------------------------------------------------------------------------

@@ -237,6 +237,12 @@ impl LightClient {
         Ok(Missing { id: *id, index: self.size(), context, source })
     }
 
+    /// The same under the context of a message that could not be taken in: its author's word counts where he may write.
+    pub fn missing_by(&self, message: &VerifiedEnvelope, id: &Hash, proof: &[u8]) -> Result<Missing> {
+        check_member(opened(&self.opening)?.members.as_deref(), &message.claims().agent, message.sender())?;
+        self.missing(context_of(message)?, Source::Sender, id, proof)
+    }
+
     /// proofs.5.4: to a later head, without the messages between. The client changes whole or not at all.
     pub fn skip(&mut self, head: Fingerprint, extends: &[u8], last: &[VerifiedEnvelope], proof: &[u8]) -> Result<()> {
         let branch = self.scope().branch;

@@ -10,6 +10,7 @@ pub mod exhibit;
 pub mod forest;
 pub mod head;
 pub mod inclusion;
+pub mod keeper;
 pub mod lightclient;
 mod lightstate;
 pub mod node_file;

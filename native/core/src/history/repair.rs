@@ -11,7 +11,7 @@ use crate::errors::Result;
 
 /// Leaves before a context in which one that is too many, or two that changed places, are looked for (fingerprint.8.2).
 const NEAR: u64 = 256;
-/// Leaves that all searches together may hash: a hostile file cannot make the explanation cost more than the verification.
+/// Leaves that all searches together may hash, whatever a hostile file asks for: what verifying some ten thousand entries costs.
 const MAX_WORK: u64 = 1 << 22;
 /// What a search costs at least, counted in hashed leaves.
 const SEARCH: u64 = 64;

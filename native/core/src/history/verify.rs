@@ -149,7 +149,14 @@ impl<D: Deref<Target = Directory>, S: NodeStore> TranscriptVerifier<D, S> {
         let mut rest = chunk;
         while self.ended.is_none() {
             match self.reader.next(&mut rest, last) {
-                Step::Item(item) => self.batch.push(item.offset, item.bytes, item.entry.err()),
+                Step::Item(item) => match &mut self.phase {
+                    // The verdict has fallen and nothing explains it any further: what follows is only counted.
+                    Phase::Explaining(diagnosis) if !diagnosis.judged => {
+                        self.entries += 1;
+                        diagnosis.count_unjudged();
+                    }
+                    _ => self.batch.push(item.offset, item.bytes, item.entry.err()),
+                },
                 Step::Fault(fault) => self.ended = Some(fault),
                 Step::More | Step::End => return Ok(()),
             }

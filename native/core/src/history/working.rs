@@ -152,6 +152,11 @@ impl<S: NodeStore> Working<S> {
         self.tree.size()
     }
 
+    /// Whether an unreadable leaf has left the window: no history that covers it can be told from another.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// The first index that can be edited.
     pub fn base(&self) -> u64 {
         self.tree.size() - self.recent.len() as u64

@@ -3,7 +3,7 @@
 //! Only the inversion that encoding a point needs is shared. A random linear combination of the equations would be faster and
 //! is unsound for rule S with any coefficients, so it is not here.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use curve25519_dalek::edwards::EdwardsPoint;
 
@@ -49,6 +49,9 @@ pub fn verify_batch(items: &[SignedBytes<'_>]) -> Vec<Result<SignatureVerified>>
         .collect()
 }
 
+/// Asked once: the answer is read from files, which takes as long as a few signatures.
+static CORES: OnceLock<usize> = OnceLock::new();
+
 /// Map chunks of `items` on up to `threads` threads (0: as many as there are cores), keeping the order.
 /// A panic in a worker is a panic of the call: nothing is answered then.
 pub fn in_parallel<T: Sync, R: Send>(
@@ -58,7 +61,7 @@ pub fn in_parallel<T: Sync, R: Send>(
     map: impl Fn(&[T]) -> Vec<R> + Sync,
 ) -> Vec<R> {
     let chunk = chunk.max(1);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
     let wanted = if threads == 0 { cores } else { threads.min(64) };
     let workers = wanted.min(items.len().div_ceil(chunk));
     if workers <= 1 {

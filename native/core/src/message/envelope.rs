@@ -43,15 +43,16 @@ pub fn encode_envelope(protected: &[u8], payload: &[u8], signature: &[u8]) -> Ve
     out.0
 }
 
-/// An envelope that reads strictly. Nothing in it is known to be true.
+/// An envelope that reads strictly. Nothing in it is known to be true. A clone shares what was read: on its way into a log an envelope
+/// is handed on several times.
 #[derive(Clone, Debug)]
 pub struct UnverifiedEnvelope {
     bytes: Arc<[u8]>,
     signature: Range<usize>,
-    signed: Vec<u8>,
+    signed: Arc<[u8]>,
     kid: Id,
     id: Id,
-    claims: Claims,
+    claims: Arc<Claims>,
 }
 
 /// Whose key an envelope names: what a verifier looks up among the keys that it chose (envelope.6.2, admission.1.2).
@@ -79,7 +80,7 @@ pub struct AuthenticEnvelope {
 pub struct VerifiedEnvelope {
     bytes: Arc<[u8]>,
     id: Id,
-    claims: Claims,
+    claims: Arc<Claims>,
     sender: Arc<Enrolled>,
     body: Body,
 }
@@ -112,7 +113,14 @@ impl UnverifiedEnvelope {
             return fault(Code::SignatureLength, "a signature of 64 bytes", format!("{} bytes", signature.len()));
         }
         let (claims, signed) = read_payload(parts.protected, parts.payload, &kid, typ)?;
-        Ok(UnverifiedEnvelope { bytes: data.into(), signature, id: message_id(&signed), signed, kid, claims })
+        Ok(UnverifiedEnvelope {
+            bytes: data.into(),
+            signature,
+            id: message_id(&signed),
+            signed: signed.into(),
+            kid,
+            claims: Arc::new(claims),
+        })
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -188,6 +196,11 @@ impl AuthenticEnvelope {
 
     pub fn bytes(&self) -> &[u8] {
         &self.envelope.bytes
+    }
+
+    /// The same bytes, shared.
+    pub fn shared_bytes(&self) -> Arc<[u8]> {
+        Arc::clone(&self.envelope.bytes)
     }
 
     /// The enrolment whose key it was verified under.

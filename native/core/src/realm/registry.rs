@@ -233,6 +233,12 @@ impl Registry {
         self.sequencers.iter().filter_map(held)
     }
 
+    /// The live sequencer with this key. There are few: the other agents are not looked at.
+    pub fn sequencer_with(&self, key: &EnrolledKey) -> Option<&Agent> {
+        let mut live = self.sequencers.iter().filter_map(|id| self.agents.get(id));
+        live.find(|agent| agent.live(self.size).is_some_and(|held| held.signer.key == *key))
+    }
+
     /// The key of every sequencer that the registry has or had.
     pub fn all_sequencers(&self) -> Vec<&Arc<Enrolled>> {
         let sequencers = self.agents().into_iter().filter(|agent| agent.purpose == Purpose::Sequencer);

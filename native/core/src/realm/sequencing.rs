@@ -94,7 +94,7 @@ impl<L: Log> Engine<L> {
                     let record = core.replica.record(stamp, &entry, &verdict)?;
                     let error = if let Verdict::Rejected(error, _) = &verdict { Some(error.clone()) } else { None };
                     let kept = if error.is_none() { body } else { None };
-                    pairs.push(Pair { record, envelope: entry.bytes().into(), body: kept });
+                    pairs.push(Pair { record, envelope: entry.shared_bytes(), body: kept });
                     let delta = verdict.into_delta();
                     erased.extend(delta.erases());
                     core.take_in(&record, &entry, delta)?;
@@ -144,12 +144,9 @@ impl<L: Log> Engine<L> {
     fn check_own_key(&self, state: &State, verdict: &Verdict) -> Result<()> {
         let delta = verdict.delta();
         let own = match state.registry() {
-            Some(registry) => {
-                let own = registry.agents().into_iter().find(|agent| {
-                    agent.live(registry.size()).is_some_and(|held| held.signer.key == *self.key.public())
-                });
-                own.is_some_and(|own| delta.revokes() != Some(&own.id) && delta.rotates() != Some(&own.id))
-            }
+            Some(registry) => registry
+                .sequencer_with(self.key.public())
+                .is_some_and(|own| delta.revokes() != Some(&own.id) && delta.rotates() != Some(&own.id)),
             None => delta.founds(self.key.public()),
         };
         if own {

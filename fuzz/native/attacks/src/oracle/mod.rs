@@ -2,7 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod exhibit;
+pub mod form;
+mod ground;
+mod light;
+mod light_state;
+mod light_twin;
 mod message;
+mod proof;
 mod transcript;
 mod twin;
 
@@ -27,4 +34,19 @@ pub fn envelope(data: &[u8]) -> Option<Code> {
 /// fingerprint.5 and fingerprint.6: one verdict, however the bytes arrive, wherever nodes are kept, and the same as the twin's.
 pub fn transcript(data: &[u8]) -> Option<Code> {
     transcript::transcript(data).err().map(|report| report.first_fault.error.code)
+}
+
+/// proofs.1 to proofs.4 and proofs.6, proofs.7: what is accepted is the one proof of a claim that is true. An input that begins as
+/// an array of five is an exhibit, every other one a proof.
+pub fn proof(data: &[u8]) -> Option<Code> {
+    if data.first() == Some(&0x85) { exhibit::exhibit(data) } else { proof::proof(data) }
+}
+
+/// proofs.5: a state file is what it was written as, and a client that follows a script knows at each step what a plain list of all
+/// messages would know.
+pub fn lightclient(data: &[u8]) -> Option<Code> {
+    match light::read(data) {
+        Some(script) => light::follow(&script),
+        None => light_state::state(data),
+    }
 }

@@ -9,7 +9,7 @@ use ama2sec_core::history::accumulator::{Scope, fingerprints};
 use ama2sec_core::identity::Directory;
 use ama2sec_core::limits::MAX_ITEM;
 use ama2sec_core::message::codec::check_item;
-use ama2sec_core::message::{Addr, Kind, Seq, UnverifiedEnvelope, VerifiedEnvelope, parse_entry};
+use ama2sec_core::message::{Addr, Claims, Kind, Seq, UnverifiedEnvelope, VerifiedEnvelope, parse_entry};
 
 use crate::tree::Node;
 
@@ -21,11 +21,11 @@ pub struct Verdict {
 }
 
 /// Everything that the steps remember.
-#[derive(Default)]
-struct History {
-    ids: Vec<Hash>,
-    members: Option<Vec<Addr>>,
-    numbers: HashMap<Hash, Seq>,
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    pub ids: Vec<Hash>,
+    pub members: Option<Vec<Addr>>,
+    pub numbers: HashMap<Hash, Seq>,
 }
 
 /// Judge a whole file.
@@ -115,6 +115,17 @@ impl History {
     }
 
     fn follows(&self, entry: &VerifiedEnvelope, first: &Hash) -> Result<(), Code> {
+        self.may_speak(entry, first)?;
+        let claims = entry.claims();
+        if claims.context.size > self.ids.len() as u64 {
+            return Err(Code::ContextAhead);
+        }
+        self.was_seen(claims, first)?;
+        if claims.merges.is_empty() { Ok(()) } else { Err(Code::MergeNotBuilt) }
+    }
+
+    /// Steps 4 to 7: all that does not look at the context.
+    pub fn may_speak(&self, entry: &VerifiedEnvelope, first: &Hash) -> Result<(), Code> {
         let claims = entry.claims();
         assert!(claims.kind == Kind::Message);
         if claims.conversation != *first {
@@ -130,22 +141,21 @@ impl History {
         if u64::from(seq.counter) > start + 65_536 {
             return Err(Code::SeqWindow);
         }
-        if claims.branch != *first {
-            return Err(Code::BranchUnknown);
-        }
-        if claims.context.size > self.ids.len() as u64 {
-            return Err(Code::ContextAhead);
-        }
+        if claims.branch != *first { Err(Code::BranchUnknown) } else { Ok(()) }
+    }
+
+    /// Steps 8 to 10, for a context that is no longer than this history.
+    pub fn was_seen(&self, claims: &Claims, first: &Hash) -> Result<(), Code> {
         let seen = &self.ids[..claims.context.size as usize];
         let prints = fingerprints(&Scope::of_file(*first), seen).map_err(|fault| fault.code)?;
         if claims.parent.as_ref() != seen.last() || prints.last() != Some(&claims.context.fingerprint) {
             return Err(Code::ContextForked);
         }
-        if claims.merges.is_empty() { Ok(()) } else { Err(Code::MergeNotBuilt) }
+        Ok(())
     }
 }
 
-fn is_member(members: Option<&[Addr]>, entry: &VerifiedEnvelope) -> Result<(), Code> {
+pub fn is_member(members: Option<&[Addr]>, entry: &VerifiedEnvelope) -> Result<(), Code> {
     let me = |member: &Addr| match member {
         Addr::Id(id) => *id == entry.claims().agent,
         Addr::Name(name) => name.as_str() == entry.sender().name.as_str(),
