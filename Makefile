@@ -57,6 +57,10 @@ test-rust: $(STAMP)
 test-python: $(BUILT)
 	$(PY) -m pytest
 
+# Every history of a small realm, of up to DEPTH moves, in both implementations: hours at the depth of 5.
+enumerate: $(BUILT)
+	$(PY) -m tests.properties.small_worlds $(or $(DEPTH),5)
+
 check: $(BUILT)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .

@@ -228,32 +228,32 @@ def realm_new(
     sequencer = SigningKey.from_seed(sequencer_seed)
     _Stream.engine = None
     try:
-        return _begun(sequencer, time, envelope, name, root_seeds, policy, profile, salt)
+        genesis = envelope
+        if genesis is None:
+            genesis = _made_genesis(name or "", root_seeds or [], sequencer, policy, profile, time, salt)
+        _check_sequencer(genesis, sequencer)
+        _Stream.engine, first = RealmEngine.create(genesis, sequencer, time, budgets=False)
     except Ama2Error as fault:
         if fault.code == "ArgumentRange":
             raise
         return {"code": fault.code, "verdict": "refused", "expected": fault.expected, "got": fault.got}
+    return {"realm": str(_Stream.engine.realm), "envelope": genesis.hex(), **_answer(_Stream.engine, first)}
 
 
-def _begun(
+def _made_genesis(
+    name: str,
+    root_seeds: list[bytes],
     sequencer: SigningKey,
-    time: int,
-    envelope: bytes | None,
-    name: str | None,
-    root_seeds: list[bytes] | None,
     policy: dict[str, Any] | None,
     profile: int | None,
+    time: int,
     salt: bytes | None,
-) -> Answer:
-    if envelope is None:
-        quorums = dict.fromkeys(("root", "enrol", "revoke", "define", "erase", "resume"), 1)
-        policy = {**quorums, "hold": False} if policy is None else policy
-        document = _document(name or "", root_seeds or [], sequencer, policy, 1 if profile is None else profile)
-        roots = [SigningKey.from_seed(seed) for seed in root_seeds or []]
-        envelope = draft_realm(roots[0].public, json.dumps(document), time, salt).sign(roots[0]).envelope
-    _check_sequencer(envelope, sequencer)
-    _Stream.engine, first = RealmEngine.create(envelope, sequencer, time, budgets=False)
-    return {"realm": str(_Stream.engine.realm), "envelope": envelope.hex(), **_answer(_Stream.engine, first)}
+) -> bytes:
+    quorums = dict.fromkeys(("root", "enrol", "revoke", "define", "erase", "resume"), 1)
+    policy = {**quorums, "hold": False} if policy is None else policy
+    document = _document(name, root_seeds, sequencer, policy, 1 if profile is None else profile)
+    first = SigningKey.from_seed(root_seeds[0])
+    return draft_realm(first.public, json.dumps(document), time, salt).sign(first).envelope
 
 
 def _check_sequencer(envelope: bytes, sequencer: SigningKey) -> None:

@@ -14,7 +14,8 @@ from ama2sec.reference import codec, envelope, hashes, proofs, realm_answers, ru
 from ama2sec.reference.claims import MESSAGE_TYP, REGISTRY_TYP
 from ama2sec.reference.directory import Directory
 from ama2sec.reference.transcript import verify_transcript
-from ama2sec.reference.view import Json, from_view, is_registry_kind, to_view
+from ama2sec.reference.view import from_view, is_registry_kind, to_view
+from ama2sec.reference.view_forms import Json
 
 _MEDIA_TYPE = "application/octet-stream"
 

@@ -6,25 +6,35 @@ root of the whole from the spans, by the tree's own definition; so one recursion
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn, Protocol, TypeAlias
+from typing import Protocol
 
-from ama2sec.errors import error
-from ama2sec.limits import MAX_HOPS, MAX_PROOF, SIZE_END
+from ama2sec.limits import MAX_HOPS, SIZE_END
 from ama2sec.reference import hashes, tree
 from ama2sec.reference.claims import Claims, read_claims
 from ama2sec.reference.entry import split_message
 from ama2sec.reference.envelope import Envelope, honest_header, parse_envelope, sig_structure
-
-Span: TypeAlias = tuple[int, int]
-"""The leaves [begin, end)."""
-
-INCLUSION, CONSISTENCY, RANGE, ANCESTRY = 1, 2, 3, 4
-BRANCH, REALM = 1, 2
-_MAGIC: Final = b"a2p"
-_NUMBERS: Final = {INCLUSION: 2, CONSISTENCY: 2, RANGE: 3}
-_NODE: Final = {BRANCH: hashes.node, REALM: tree.rfc6962_node}
+from ama2sec.reference.forms import refuse
+from ama2sec.reference.proof_form import (
+    ANCESTRY,
+    BRANCH,
+    CONSISTENCY,
+    INCLUSION,
+    MAGIC,
+    NODE,
+    RANGE,
+    REALM,
+    Hop,
+    Proof,
+    check_bytes,
+    check_numbers,
+    read_proof,
+    root_over,
+    siblings,
+    spans,
+    subproof,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,164 +74,7 @@ class Leaves:
         return len(self.leaves)
 
     def root(self, begin: int, end: int) -> bytes:
-        return tree.root(self.leaves[begin:end], _NODE[self.tree])
-
-
-# -- which spans a claim needs: proofs.2.2, 2.5, 3.2 ---------------------------------------------------------------
-
-
-def _split(begin: int, end: int) -> int:
-    """Where the leaves [begin, end) part: the left subtree has the largest power of two below their number."""
-    return begin + (1 << (end - begin - 1).bit_length() - 1)
-
-
-def _path(index: int, begin: int, end: int) -> list[Span]:
-    """The siblings of a leaf, upwards: PATH of RFC 9162, 2.1.3.1."""
-    if end - begin == 1:
-        return []
-    k = _split(begin, end)
-    return [*_path(index, begin, k), (k, end)] if index < k else [*_path(index, k, end), (begin, k)]
-
-
-def _subproof(old: int, begin: int, end: int) -> list[Span]:
-    """SUBPROOF of RFC 9162, 2.1.4.1, with the seed always written out."""
-    if old == end:
-        return [(begin, end)]
-    k = _split(begin, end)
-    return [*_subproof(old, begin, k), (k, end)] if old <= k else [*_subproof(old, k, end), (begin, k)]
-
-
-def _peaks(size: int) -> list[Span]:
-    """The compact range of a size: its complete subtrees, largest first."""
-    found: list[Span] = []
-    at = 0
-    for level in reversed(range(size.bit_length())):
-        if size >> level & 1:
-            found.append((at, at + (1 << level)))
-            at += 1 << level
-    return found
-
-
-def _spans(kind: int, numbers: Sequence[int]) -> list[Span]:
-    """The spans whose roots stand in a proof, in their order."""
-    if kind == INCLUSION:
-        index, size = numbers
-        return _path(index, 0, size)
-    if kind == CONSISTENCY:
-        old, new = numbers
-        return _subproof(old, 0, new)
-    begin, end, size = numbers
-    return [*_peaks(begin), *(span for span in _path(end - 1, 0, size) if span[0] >= end)]
-
-
-def _root(known: Mapping[Span, bytes], begin: int, end: int, node: tree.Node) -> bytes:
-    """The root over [begin, end), from spans that cover it."""
-    if (begin, end) in known:
-        return known[begin, end]
-    k = _split(begin, end)
-    return node(_root(known, begin, k, node), _root(known, k, end, node))
-
-
-# -- the form of a proof: proofs.1, 4.2 ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One path of an ancestry proof, and, but for the last, the claims that lead to the next head."""
-
-    index: int
-    size: int
-    path: list[bytes]
-    merge: int = 0
-    kid: bytes = b""
-    claims: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """A proof whose form is right. An ancestry proof has hops, every other one numbers and hashes."""
-
-    kind: int
-    tree: int
-    numbers: tuple[int, ...]
-    hashes: list[bytes]
-    hops: list[Hop]
-
-    def known(self) -> dict[Span, bytes]:
-        """What the proof says of spans."""
-        return dict(zip(_spans(self.kind, self.numbers), self.hashes, strict=True))
-
-
-def read_proof(data: bytes) -> Proof:
-    """The form alone (proofs.1.1 to 1.3). Raises ``SizeLimit``, ``ProofForm``, ``ProofVersion``, ``ProofIndex``."""
-    _check_bytes(data)
-    if len(data) > MAX_PROOF:
-        _refuse("SizeLimit", f"a proof of at most {MAX_PROOF} bytes", f"{len(data)}")
-    reader = _Reader(data)
-    if reader.take(3) != _MAGIC:
-        _refuse("ProofForm", "a proof", data[:3].hex())
-    if reader.number(1) != 1:
-        _refuse("ProofVersion", "version 1", data[3:4].hex())
-    kind = reader.number(1)
-    if kind not in {*_NUMBERS, ANCESTRY}:
-        _refuse("ProofForm", "a type of the table", str(kind))
-    in_tree = reader.number(1)
-    if in_tree not in _NODE or (kind == ANCESTRY and in_tree != BRANCH):
-        _refuse("ProofForm", "a tree of the table", str(in_tree))
-    if kind == ANCESTRY:
-        proof = Proof(kind, in_tree, (), [], _read_hops(reader))
-    else:
-        numbers = tuple(reader.number(6) for _ in range(_NUMBERS[kind]))
-        _check_numbers(kind, numbers, "ProofIndex")
-        proof = Proof(kind, in_tree, numbers, [reader.take(32) for _ in _spans(kind, numbers)], [])
-    if reader.at != len(data):
-        _refuse("ProofForm", f"{reader.at} bytes", f"{len(data)}")
-    return proof
-
-
-def _check_numbers(kind: int, numbers: Sequence[int], code: str) -> None:  # 1.2
-    if kind == INCLUSION:
-        good = 0 <= numbers[0] < numbers[1]
-    elif kind == CONSISTENCY:
-        good = 0 < numbers[0] < numbers[1]
-    else:
-        good = 0 <= numbers[0] < numbers[1] <= numbers[2]
-    if not good:
-        _refuse(code, "numbers that make a claim", ", ".join(map(str, numbers)))
-
-
-def _read_hops(reader: _Reader) -> list[Hop]:
-    count = reader.number(1)
-    if not 1 <= count <= MAX_HOPS:
-        _refuse("ProofForm", f"1 to {MAX_HOPS} hops", str(count))
-    hops = []
-    for left in reversed(range(count)):
-        index, size = reader.number(6), reader.number(6)
-        _check_numbers(INCLUSION, (index, size), "ProofIndex")
-        path = [reader.take(32) for _ in _path(index, 0, size)]
-        if left:
-            merge, kid = reader.number(1), reader.take(32)
-            hops.append(Hop(index, size, path, merge, kid, reader.take(reader.number(2))))
-        else:
-            hops.append(Hop(index, size, path))
-    return hops
-
-
-class _Reader:
-    """A field that is not there whole is ``ProofForm``, when it is that field's turn."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def take(self, length: int) -> bytes:
-        if length > len(self.data) - self.at:
-            _refuse("ProofForm", f"{length} bytes more", f"{len(self.data) - self.at}")
-        self.at += length
-        return self.data[self.at - length : self.at]
-
-    def number(self, width: int) -> int:
-        return int.from_bytes(self.take(width), "big")
+        return tree.root(self.leaves[begin:end], NODE[self.tree])
 
 
 # -- making proofs: proofs.1.6 -------------------------------------------------------------------------------------
@@ -247,14 +100,14 @@ def _prove(leaves: Tree, kind: int, *numbers: int) -> bytes:
 
 
 def _head(kind: int, in_tree: int) -> bytes:
-    return _MAGIC + bytes([1, kind, in_tree])
+    return MAGIC + bytes([1, kind, in_tree])
 
 
 def _fields(leaves: Tree, kind: int, *numbers: int) -> list[bytes]:
-    _check_numbers(kind, numbers, "ArgumentRange")
+    check_numbers(kind, numbers, "ArgumentRange")
     if numbers[-1] > leaves.size:
-        _refuse("ArgumentRange", f"a size of at most {leaves.size}", str(numbers[-1]))
-    roots = [leaves.root(begin, end) for begin, end in _spans(kind, numbers)]
+        refuse("ArgumentRange", f"a size of at most {leaves.size}", str(numbers[-1]))
+    roots = [leaves.root(begin, end) for begin, end in spans(kind, numbers)]
     return [*(number.to_bytes(6, "big") for number in numbers), *roots]
 
 
@@ -273,13 +126,13 @@ class Step:
 def prove_ancestry(steps: Sequence[Step]) -> bytes:
     """That one comes by these steps from the head of the first to the leaf of the last (proofs.4.2)."""
     if not 1 <= len(steps) <= MAX_HOPS:
-        _refuse("ArgumentRange", f"1 to {MAX_HOPS} steps", str(len(steps)))
+        refuse("ArgumentRange", f"1 to {MAX_HOPS} steps", str(len(steps)))
     found = [_head(ANCESTRY, BRANCH), bytes([len(steps)])]
     for number, step in enumerate(steps, 1):
         found += _fields(step.leaves, INCLUSION, step.index, step.size)
         if number < len(steps):
             if step.envelope is None or not 0 <= step.merge < 256:
-                _refuse("ArgumentRange", "a merging envelope, and the place of a merge", "another step")
+                refuse("ArgumentRange", "a merging envelope, and the place of a merge", "another step")
             payload = step.envelope.payload
             found += [bytes([step.merge]), step.envelope.kid, len(payload).to_bytes(2, "big"), payload]
     return b"".join(found)
@@ -337,7 +190,7 @@ def check_inclusion(fingerprint: Fingerprint, envelope: bytes, proof: bytes) -> 
     found = _read_claimed(proof, INCLUSION, BRANCH, fingerprint.size)  # a
     message_id = _parse(envelope).message_id  # b
     if not fingerprint.is_of(_path_root(found.numbers, found.hashes, message_id)):  # c
-        _refuse("ProofRoot", "a path to the trusted fingerprint", "another root")
+        refuse("ProofRoot", "a path to the trusted fingerprint", "another root")
     return Included(message_id, found.numbers[0], fingerprint)
 
 
@@ -346,11 +199,11 @@ def check_range(fingerprint: Fingerprint, envelopes: Sequence[bytes], proof: byt
     found = _read_claimed(proof, RANGE, BRANCH, fingerprint.size)
     begin, end, size = found.numbers
     if len(envelopes) != end - begin:
-        _refuse("ArgumentRange", f"{end - begin} messages", f"{len(envelopes)}")
+        refuse("ArgumentRange", f"{end - begin} messages", f"{len(envelopes)}")
     ids = [_parse(envelope).message_id for envelope in envelopes]
     known = found.known() | {(i, i + 1): leaf for i, leaf in enumerate(ids, begin)}
-    if not fingerprint.is_of(_root(known, 0, size, hashes.node)):
-        _refuse("ProofRoot", "leaves under the trusted fingerprint", "another root")
+    if not fingerprint.is_of(root_over(known, 0, size, hashes.node)):
+        refuse("ProofRoot", "leaves under the trusted fingerprint", "another root")
     return RangeIncluded(ids, begin, fingerprint)
 
 
@@ -360,10 +213,10 @@ def check_consistency(old: Fingerprint, new: Fingerprint, proof: bytes) -> Exten
     _check_one_conversation(old, new)
     _check_claim(found, CONSISTENCY, BRANCH, old.size, new.size)
     known = found.known()
-    if not new.is_of(_root(known, 0, new.size, hashes.node)):  # b
-        _refuse("ProofRoot", "the new fingerprint", "another root")
-    if not old.is_of(_root(known, 0, old.size, hashes.node)):  # c
-        _refuse("ConsistencyRoot", "the old fingerprint", "another root")
+    if not new.is_of(root_over(known, 0, new.size, hashes.node)):  # b
+        refuse("ProofRoot", "the new fingerprint", "another root")
+    if not old.is_of(root_over(known, 0, old.size, hashes.node)):  # c
+        refuse("ConsistencyRoot", "the old fingerprint", "another root")
     return Extended(old, new)
 
 
@@ -372,14 +225,14 @@ def compare_heads(old: Fingerprint, new: Fingerprint, proof: bytes | None = None
     _check_one_conversation(old, new)
     if old.size == new.size:
         if old != new:
-            _refuse("HeadForked", f"{old.size}:{old.value.hex()}", f"{new.size}:{new.value.hex()}")
+            refuse("HeadForked", f"{old.size}:{old.value.hex()}", f"{new.size}:{new.value.hex()}")
         if proof is not None:
-            _refuse("ProofClaim", "no proof for one and the same head", "a proof")
+            refuse("ProofClaim", "no proof for one and the same head", "a proof")
         return Unchanged(new)
     if new.size < old.size:
-        _refuse("HeadStale", f"a size of at least {old.size}", str(new.size))
+        refuse("HeadStale", f"a size of at least {old.size}", str(new.size))
     if proof is None:
-        _refuse("NeedsProof", "a consistency proof", "none")
+        refuse("NeedsProof", "a consistency proof", "none")
     return check_consistency(old, new, proof)
 
 
@@ -387,7 +240,7 @@ def check_ancestry(fingerprint: Fingerprint, envelope: bytes, proof: bytes) -> A
     """The steps of proofs.4.3: through the merged heads, from the trusted one to the message."""
     found = read_proof(proof)
     if found.kind != ANCESTRY or found.hops[0].size != fingerprint.size:
-        _refuse("ProofClaim", f"an ancestry of size {fingerprint.size}", f"type {found.kind}")
+        refuse("ProofClaim", f"an ancestry of size {fingerprint.size}", f"type {found.kind}")
     message_id = _parse(envelope).message_id
     head, via = fingerprint, []
     for hop in found.hops[:-1]:
@@ -409,25 +262,25 @@ def _merging(hop: Hop) -> tuple[Claims, bytes]:
 
 def _check_hop_size(hop: Hop, head: Fingerprint) -> None:
     if hop.size != head.size:
-        _refuse("AncestryRoot", f"a path at size {head.size}", f"one at {hop.size}")
+        refuse("AncestryRoot", f"a path at size {head.size}", f"one at {hop.size}")
 
 
 def _check_hop_path(hop: Hop, head: Fingerprint, leaf: bytes) -> None:
     if not head.is_of(_path_root((hop.index, hop.size), hop.path, leaf)):
-        _refuse("AncestryRoot", f"a path to the head of size {head.size}", "another root")
+        refuse("AncestryRoot", f"a path to the head of size {head.size}", "another root")
 
 
 def _next_head(head: Fingerprint, claims: Claims, merge: int) -> Fingerprint:
     if (claims.realm, claims.conversation) != (head.realm, head.conversation) or merge >= len(claims.merges):
-        _refuse("AncestryRoot", "a merged head of this conversation", "none at this place")
+        refuse("AncestryRoot", "a merged head of this conversation", "none at this place")
     found = claims.merges[merge]
     return Fingerprint(head.realm, head.conversation, found.branch, found.size, found.fingerprint)
 
 
 def _path_root(numbers: Sequence[int], path: Sequence[bytes], leaf: bytes, node: tree.Node = hashes.node) -> bytes:
     index, size = numbers
-    known = dict(zip(_path(index, 0, size), path, strict=True))
-    return _root(known | {(index, index + 1): leaf}, 0, size, node)
+    known = dict(zip(siblings(index, 0, size), path, strict=True))
+    return root_over(known | {(index, index + 1): leaf}, 0, size, node)
 
 
 def _read_claimed(proof: bytes, kind: int, in_tree: int, *sizes: int) -> Proof:
@@ -439,17 +292,17 @@ def _read_claimed(proof: bytes, kind: int, in_tree: int, *sizes: int) -> Proof:
 def _check_claim(found: Proof, kind: int, in_tree: int, *sizes: int) -> None:  # 1.4
     stated = found.numbers if kind == CONSISTENCY else found.numbers[-1:]
     if (found.kind, found.tree) != (kind, in_tree) or stated != sizes:
-        _refuse("ProofClaim", f"type {kind} in tree {in_tree}, of {sizes}", f"type {found.kind} in tree {found.tree}")
+        refuse("ProofClaim", f"type {kind} in tree {in_tree}, of {sizes}", f"type {found.kind} in tree {found.tree}")
 
 
 def _check_one_conversation(old: Fingerprint, new: Fingerprint) -> None:
     if (old.realm, old.conversation) != (new.realm, new.conversation):
-        _refuse("ProofClaim", "one realm and one conversation", "two")
+        refuse("ProofClaim", "one realm and one conversation", "two")
 
 
 def _parse(message: bytes) -> Envelope:
     """A message as it travels (1.5)."""
-    _check_bytes(message)
+    check_bytes(message)
     return parse_envelope(split_message(message)[0])
 
 
@@ -460,18 +313,18 @@ def check_record_inclusion(record: bytes, index: int, size: int, root: bytes, pr
     """That a record is leaf ``index`` under a root (proofs.7.2): the proof in the form of section 1, with tree 2."""
     found = _read_claimed(proof, INCLUSION, REALM, size)
     if found.numbers[0] != index:
-        _refuse("ProofClaim", f"index {index}", str(found.numbers[0]))
+        refuse("ProofClaim", f"index {index}", str(found.numbers[0]))
     if _path_root(found.numbers, found.hashes, tree.rfc6962_leaf(record), tree.rfc6962_node) != root:
-        _refuse("ProofRoot", "a path to the root", "another root")
+        refuse("ProofRoot", "a path to the root", "another root")
 
 
 def check_realm_consistency(old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: bytes) -> None:
     """That a realm tree extends another one (proofs.7.2)."""
     known = _read_claimed(proof, CONSISTENCY, REALM, old_size, new_size).known()
-    if _root(known, 0, new_size, tree.rfc6962_node) != new_root:
-        _refuse("ProofRoot", "the new root", "another root")
-    if _root(known, 0, old_size, tree.rfc6962_node) != old_root:
-        _refuse("ConsistencyRoot", "the old root", "another root")
+    if root_over(known, 0, new_size, tree.rfc6962_node) != new_root:
+        refuse("ProofRoot", "the new root", "another root")
+    if root_over(known, 0, old_size, tree.rfc6962_node) != old_root:
+        refuse("ConsistencyRoot", "the old root", "another root")
 
 
 def rfc6962_check_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
@@ -480,9 +333,9 @@ def rfc6962_check_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequ
     Whoever lets others choose the leaf hash has proved nothing about data.
     """
     _check_list_numbers(INCLUSION, index, size)
-    _check_list(proof, len(_path(index, 0, size)), leaf_hash, root)
+    _check_list(proof, len(siblings(index, 0, size)), leaf_hash, root)
     if _path_root((index, size), proof, leaf_hash, tree.rfc6962_node) != root:
-        _refuse("ProofRoot", "a path to the root", "another root")
+        refuse("ProofRoot", "a path to the root", "another root")
 
 
 def rfc6962_check_consistency(
@@ -490,35 +343,26 @@ def rfc6962_check_consistency(
 ) -> None:
     """A list of hashes as RFC 9162, 2.1.4 has it: without the seed where the old tree is complete (proofs.7.1)."""
     _check_list_numbers(CONSISTENCY, old_size, new_size)
-    spans = _subproof(old_size, 0, new_size)
+    spans = subproof(old_size, 0, new_size)
     is_complete = spans[0] == (0, old_size)  # then the old root is the seed
     _check_list(proof, len(spans) - is_complete, old_root, new_root)
     known = dict(zip(spans, [old_root, *proof] if is_complete else proof, strict=True))
-    if _root(known, 0, new_size, tree.rfc6962_node) != new_root:
-        _refuse("ProofRoot", "the new root", "another root")
-    if _root(known, 0, old_size, tree.rfc6962_node) != old_root:
-        _refuse("ConsistencyRoot", "the old root", "another root")
+    if root_over(known, 0, new_size, tree.rfc6962_node) != new_root:
+        refuse("ProofRoot", "the new root", "another root")
+    if root_over(known, 0, old_size, tree.rfc6962_node) != old_root:
+        refuse("ConsistencyRoot", "the old root", "another root")
 
 
 def _check_list_numbers(kind: int, *numbers: int) -> None:
     if any(type(number) is not int for number in numbers):
-        _refuse("ArgumentType", "integers", "something else")
-    _check_numbers(kind, numbers, "ProofIndex")
+        refuse("ArgumentType", "integers", "something else")
+    check_numbers(kind, numbers, "ProofIndex")
     if numbers[-1] >= SIZE_END:
-        _refuse("ProofIndex", f"a size below {SIZE_END}", str(numbers[-1]))
+        refuse("ProofIndex", f"a size below {SIZE_END}", str(numbers[-1]))
 
 
 def _check_list(proof: Sequence[bytes], length: int, *others: bytes) -> None:
     for each in (*proof, *others):
-        _check_bytes(each)
+        check_bytes(each)
     if len(proof) != length or any(len(each) != 32 for each in (*proof, *others)):
-        _refuse("ProofForm", f"{length} hashes of 32 bytes", f"{len(proof)}, or others")
-
-
-def _check_bytes(value: object) -> None:
-    if type(value) is not bytes:  # identity.2.4
-        _refuse("NotBytes", "bytes", type(value).__name__)
-
-
-def _refuse(code: str, expected: str, got: str) -> NoReturn:
-    raise error(code, expected, got)
+        refuse("ProofForm", f"{length} hashes of 32 bytes", f"{len(proof)}, or others")

@@ -14,7 +14,8 @@ from ama2sec.reference.envelope import parse, public_of_seed
 from ama2sec.reference.kinds import QUORUMS, Genesis
 from ama2sec.reference.names import check_name
 from ama2sec.reference.realm import Realm, Taken, make_genesis, make_offer
-from ama2sec.reference.view import Json, policy_from_view
+from ama2sec.reference.view_forms import Json
+from ama2sec.reference.view_realm import policy_from_view
 
 Answer: TypeAlias = dict[str, Json]
 
@@ -57,22 +58,24 @@ def realm_new(
         envelope = make_genesis(name, root_seeds, sequencer_seed, lax, profile, time, salt)
     _check_sequencer(envelope, sequencer_seed)
     realm = Realm(sequencer_seed)
-    found = _admit(realm, envelope, None, time)
-    if found["verdict"] != "admitted":
-        return found
+    try:
+        taken = realm.take(envelope, None, time)
+    except Ama2Error as fault:
+        return _refused(fault)
+    if isinstance(taken, int):
+        raise error("Internal", "a first entry", "a duplicate")
     Stream.realm = realm
-    return {"realm": found["conversation"], "envelope": split_message(envelope)[0].hex(), **found}
+    return {"realm": realm.records[0][86:118].hex(), "envelope": envelope.hex(), **_sequenced(realm, taken)}
+
+
+def _refused(fault: Ama2Error) -> Answer:
+    return {"code": fault.code, "verdict": "refused", "expected": fault.expected, "got": fault.got}
 
 
 def _realm() -> Realm:
     if Stream.realm is None:
         raise error("ConformQuestion", "realm_new first", "no realm")
     return Stream.realm
-
-
-def admit(envelope: bytes, time: int, body: BodyPart | None) -> Answer:
-    """What becomes of one entry."""
-    return _admit(_realm(), envelope, body, time)
 
 
 def state_digest(conversation: bytes | None) -> Answer:
@@ -104,15 +107,18 @@ def _check_sequencer(envelope: bytes, seed: bytes) -> None:
         raise error("ArgumentRange", "the seed of the genesis's sequencer", "another")
 
 
-def _admit(realm: Realm, envelope: bytes, body: BodyPart | None, time: int) -> Answer:
+def admit(envelope: bytes, time: int, body: BodyPart | None) -> Answer:
     """What becomes of one entry."""
+    realm = _realm()
     try:
         bare, carried = split_message(envelope)
         if carried is not None and body is not None:
             raise error("ArgumentType", "one body", "one in the entry and one beside it")
         taken = realm.take(bare, body or carried, time)
     except Ama2Error as fault:
-        return {"code": fault.code, "verdict": "refused", "expected": fault.expected, "got": fault.got}
+        if fault.code == "ArgumentType":  # the asker's fault is no verdict
+            raise
+        return _refused(fault)
     if isinstance(taken, int):
         return {"verdict": "duplicate", "position": taken}
     return _sequenced(realm, taken)

@@ -18,7 +18,7 @@ from ama2sec.errors import CATALOGUE
 from ama2sec.reference.rule_s import EnrolledKey
 from tests.properties.hostile_realm import History
 from tests.properties.small_worlds import explore
-from tests.realm_world import TIME, World, key_of, policy, seed_of
+from tests.realm_world import BODY_SALT, REVOKE, TIME, World, key_of, policy, seed_of
 from tests.two_realms import MET, TwoRealms, both, compare_replays
 from tests.unit import test_reference_admission as pairs
 from tests.unit import test_reference_registry as registry
@@ -85,6 +85,46 @@ def test_each_check_of_the_registry() -> None:
         if code == "ok":
             registry.stage.cache_clear()
     registry.stage.cache_clear()
+
+
+def test_a_sequencer_signs_nothing_that_ends_its_own_key() -> None:
+    world = TwoRealms(roots=3, laws=policy(q3=2))
+    world.ask(world.enrol("next", purpose="sequencer"))
+    proposal = bytes.fromhex(world.ask(world.entry(REVOKE, "root-1", [world.ids["sequencer"], None, ""]))["record"])[
+        54:86
+    ]
+    for _ in range(2):
+        assert world.ask(world.approve(REVOKE, "root-2", proposal))["code"] == "CheckpointKey"
+    other = bytes.fromhex(world.ask(world.entry(REVOKE, "root-1", [world.ids["next"], None, ""]))["record"])[54:86]
+    assert world.ask(world.approve(REVOKE, "root-2", other))["code"] == "ok"
+    assert world.ask(world.approve(REVOKE, "root-2", proposal))["code"] == "RevokeInvalid"
+
+
+def test_entries_travel_with_their_bodies() -> None:
+    world = TwoRealms()
+    world.ask(world.enrol("alice"))
+    talk = bytes.fromhex(world.ask(ref.encode([1, world.open("alice"), None]))["conversation"])
+    for given, body in (
+        ([BODY_SALT, b"hello"], None),
+        ([BODY_SALT, b"jello"], None),
+        (None, b"hello"),
+        ([BODY_SALT, b"hello"], b"hello"),
+        (None, None),
+    ):
+        world.ask(ref.encode([1, world.say("alice", talk, body=b"hello"), given]), body=body)
+    for broken in (
+        b"\x83",
+        ref.encode([2, b"", None]),
+        ref.encode([1, b"", None]),
+        ref.encode([1, world.say("alice", talk), [b"", b""]]),
+    ):
+        world.ask(broken)
+    both(
+        op="realm_new",
+        time=TIME,
+        sequencer_seed=seed_of("sequencer").hex(),
+        envelope=ref.encode([1, world.genesis, None]).hex(),
+    )
 
 
 # -- the first entry -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import ama2sec
 from ama2sec import Ama2Error, reference
 from ama2sec.reference import encode, prove_ancestry
-from ama2sec.reference.proofs import REALM
+from ama2sec.reference.proof_form import REALM
 from tests.naive_tree import Naive, leaf, number, relabelled
 from tests.two_realms import MET, both
 from tests.unit.test_reference_proofs import ENVELOPES, IDS, SCOPE, Merged, exhibit

@@ -35,7 +35,8 @@ from ama2sec.reference import (
     rfc6962_check_inclusion,
     rfc6962_leaf,
 )
-from ama2sec.reference.proofs import BRANCH, REALM, check_realm_consistency, check_record_inclusion
+from ama2sec.reference.proof_form import BRANCH, REALM
+from ama2sec.reference.proofs import check_realm_consistency, check_record_inclusion
 from ama2sec.reference.tree import rfc6962_node
 from tests.naive_tree import Naive, accumulated_by, branch_node, leaf, relabelled
 from tests.world import ZEROS, Talk, directory, entry, message_claims, signed

@@ -37,7 +37,7 @@ from ama2sec.reference import (
     sign_checkpoint,
 )
 from ama2sec.reference.checkpoint import checkpoint_key_id, origin_of
-from ama2sec.reference.proofs import REALM
+from ama2sec.reference.proof_form import REALM
 from ama2sec.reference.rule_s import EnrolledKey
 from tests.realm_world import BODY_SALT, REVOKE, TERM, TIME, World, key_of, seed_of
 
