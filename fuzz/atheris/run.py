@@ -5,6 +5,7 @@ The core is watched because it was built for it (see ``build``), the reference b
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import atheris
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 with atheris.instrument_imports(include=["ama2sec.reference"]):
     from fuzz.atheris.judges import JUDGES
+
+# It has done its work; the symbolizer that libFuzzer starts cannot load it.
+os.environ.pop("LD_PRELOAD", None)
 
 target = sys.argv[1]
 judge = JUDGES[target]

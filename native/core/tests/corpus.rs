@@ -49,12 +49,12 @@ fn items() {
 
 #[test]
 fn messages() {
-    assert!(replay("envelope", oracle::envelope) >= 35);
+    assert!(replay("envelope", oracle::envelope) >= 42);
 }
 
 #[test]
 fn conversations() {
-    assert!(replay("transcript", oracle::transcript) >= 21);
+    assert!(replay("transcript", oracle::transcript) >= 53);
 }
 
 #[test]
