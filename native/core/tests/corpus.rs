@@ -59,12 +59,12 @@ fn conversations() {
 
 #[test]
 fn proofs_and_exhibits() {
-    assert!(replay("proof", oracle::proof) >= 9);
+    assert!(replay("proof", oracle::proof) >= 40);
 }
 
 #[test]
 fn light_clients() {
-    assert!(replay("lightclient", oracle::lightclient) >= 15);
+    assert!(replay("lightclient", oracle::lightclient) >= 30);
 }
 
 #[test]
