@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ import pytest
 from ama2sec import Directory, Identity, _native
 from ama2sec._native import SigningKey
 from ama2sec.history import write_transcript
+
+# A test run that was started in the background ignores interrupts, and so would every process that it starts: a program does not
+# take an interrupt back that was switched off for it. The tests of interrupts need them on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def identity(name: str, seed: int, purpose: str = "message") -> Identity:
