@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +12,16 @@ from blake3 import blake3
 Node = Callable[[bytes, bytes], bytes]
 
 
+@functools.cache
+def key_of(purpose: str) -> bytes:
+    return blake3(b"", derive_key_context=f"ama2sec 2026-11 v1 {purpose}").digest()
+
+
 def keyed(purpose: str, data: bytes) -> bytes:
-    key = blake3(b"", derive_key_context=f"ama2sec 2026-11 v1 {purpose}").digest()
-    return blake3(data, key=key).digest()
+    return blake3(data, key=key_of(purpose)).digest()
 
 
+@functools.lru_cache(1 << 16)
 def branch_node(left: bytes, right: bytes) -> bytes:
     return keyed("node", left + right)
 

@@ -13,6 +13,7 @@ from ama2sec import Accumulator, Fingerprint, Id, NodeFile
 from tests.tree_model import PlainBranch
 
 REALM, CONVERSATION = b"r" * 32, b"c" * 32
+DEPTH = 10_000
 
 
 @dataclass
@@ -39,31 +40,42 @@ class ForestMachine(RuleBasedStateMachine):
     """Whoever checks something else of a history adds rules in a subclass: ``branches`` holds every branch."""
 
     branches = Bundle("branches")
+    realm = REALM
 
     def __init__(self) -> None:
         super().__init__()
         self.fresh = 0
         self.nodes = NodeFile()
 
-    def leaf(self) -> bytes:
+    def leaf(self, branch: Grown) -> bytes:
+        """The next leaf of a branch: here no message at all."""
         self.fresh += 1
         return hashlib.sha256(self.fresh.to_bytes(8, "big")).digest()
 
+    def begun(self, conversation: bytes) -> Grown:
+        """A branch of no leaves."""
+        kept = Accumulator(self.realm, conversation, nodes=self.nodes)
+        return Grown(PlainBranch(conversation), Accumulator(self.realm, conversation), kept)
+
     @initialize(target=branches)
     def open(self) -> Grown:
-        kept = Accumulator(REALM, CONVERSATION, nodes=self.nodes)
-        return Grown(PlainBranch(CONVERSATION), Accumulator(REALM, CONVERSATION), kept)
+        return self.begun(CONVERSATION)
+
+    def grow(self, branch: Grown, leaf: bytes) -> int:
+        """One more leaf, three times; its index."""
+        index = len(branch.plain.leaves)
+        for tree in branch.both:
+            assert tree.append(leaf) == index
+        branch.plain.leaves.append(leaf)
+        return index
 
     @rule(branch=branches)
     def append(self, branch: Grown) -> None:
-        leaf = self.leaf()
-        for tree in branch.both:
-            assert tree.append(leaf) == len(branch.plain.leaves)
-        branch.plain.leaves.append(leaf)
+        self.grow(branch, self.leaf(branch))
 
     @rule(branch=branches, count=st.integers(0, 40), joined=st.booleans())
     def extend(self, branch: Grown, count: int, joined: bool) -> None:
-        leaves = [self.leaf() for _ in range(count)]
+        leaves = [self.leaf(branch) for _ in range(count)]
         branch.plain.leaves.extend(leaves)
         for tree in branch.both:
             assert tree.extend(b"".join(leaves) if joined else leaves) == len(branch.plain.leaves)
@@ -88,11 +100,11 @@ class ForestMachine(RuleBasedStateMachine):
         if n == 0:
             return
         wanted = Fingerprint(
-            Id(REALM),
-            Id(CONVERSATION),
+            Id(self.realm),
+            Id(branch.plain.conversation),
             Id(branch.plain.name(n)),
             n,
-            Id(branch.plain.fingerprint(REALM, n)),
+            Id(branch.plain.fingerprint(self.realm, n)),
         )
         for tree in branch.both:
             assert tree.root(n) == branch.plain.root(n)
@@ -110,5 +122,23 @@ class ForestMachine(RuleBasedStateMachine):
         assert (one.memory.fingerprint(n) == other.file.fingerprint(n)) == same
 
 
+class DeepForestMachine(ForestMachine):
+    """The same from the end of a chain of 10,000 forks, of one own leaf each."""
+
+    @initialize(target=ForestMachine.branches)
+    def open(self) -> Grown:
+        branch = self.begun(CONVERSATION)
+        # Whoever is forked off here stops growing, so all of them can share one list: the leaves before its fork are the same.
+        shared = branch.plain.leaves
+        for base in range(1, DEPTH + 1):
+            self.grow(branch, self.leaf(branch))
+            plain = PlainBranch(CONVERSATION, shared, base, branch.plain)
+            branch = Grown(plain, branch.memory.fork(base), branch.file.fork(base))
+        branch.plain.leaves = list(shared)
+        return branch
+
+
 ForestMachine.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 TestForest = ForestMachine.TestCase
+DeepForestMachine.TestCase.settings = settings(max_examples=6, stateful_step_count=20, deadline=None)
+TestDeepForest = DeepForestMachine.TestCase
