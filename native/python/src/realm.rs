@@ -279,7 +279,8 @@ impl RealmEngine {
         arguments: Option<&Bound<'py, pyo3::types::PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let arguments = to_json(py, arguments)?;
-        let answer = self.ask(py, |replica| answer(replica, question, conversation.map(|id| id.0), &arguments))?;
+        let ask = |replica: &mut Replica| answer(replica, question, conversation.map(|id| id.0), &arguments);
+        let answer = guard_detached(py, || self.0.with_dags(ask))?;
         from_json(py, &answer)
     }
 }

@@ -6,7 +6,7 @@ use super::branches::{Ancestors, Branches, Number, Prefix};
 use super::record::{Home, Record};
 use super::state::State;
 use crate::errors::{Code, Error, Result};
-use crate::message::{AuthenticEnvelope, Id, Kind, Merge};
+use crate::message::{Claims, Id, Kind, Merge};
 use crate::text;
 
 /// One entry, admitted or not.
@@ -60,8 +60,7 @@ fn too_many(limit: usize) -> Error {
 }
 
 impl Dag {
-    pub(super) fn push(&mut self, record: &Record, entry: &AuthenticEnvelope, state: &State) -> Result<()> {
-        let claims = entry.claims();
+    pub(super) fn push(&mut self, record: &Record, claims: &Claims, state: &State) -> Result<()> {
         let admitted = record.is_admitted();
         let merged = match state.conversation(&record.conversation) {
             Some(found) if admitted => {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::budget::Limits;
-use super::export::export;
+use super::export::{READ, export};
 use super::log::Log;
 use super::receipt::encode_receipt;
 use super::record::Record;
@@ -175,6 +175,15 @@ impl<L: Log> Engine<L> {
     /// Asks the replica something. The lock is held meanwhile.
     pub fn with<T>(&self, ask: impl FnOnce(&mut Replica) -> Result<T>) -> Result<T> {
         ask(&mut self.core()?.replica)
+    }
+
+    /// Asks the replica who comes after whom. The first such question reads the log once more: nobody pays for answers that he never asks for.
+    pub fn with_dags<T>(&self, ask: impl FnOnce(&mut Replica) -> Result<T>) -> Result<T> {
+        let mut core = self.core()?;
+        if !core.replica.has_dags() {
+            core.replica.make_dags(|position| self.log.read(position, READ))?;
+        }
+        ask(&mut core.replica)
     }
 
     /// The realm as a transcript, or what belongs to the registry and one conversation.

@@ -121,6 +121,8 @@ struct Kept {
     checkpoint: Option<String>,
     controls: HashMap<String, Vec<u8>>,
     ended: bool,
+    /// How many wait in `watch`: where nobody does, an append need not ask the system to wake anybody.
+    watching: usize,
 }
 
 impl Kept {
@@ -153,7 +155,9 @@ impl Log for MemoryLog {
         }
         kept.pairs.extend_from_slice(pairs);
         kept.checkpoint = Some(checkpoint.to_owned());
-        self.grown.notify_all();
+        if kept.watching > 0 {
+            self.grown.notify_all();
+        }
         Ok(Appended::Committed)
     }
 
@@ -172,9 +176,12 @@ impl Log for MemoryLog {
     }
 
     fn watch(&self, from: u64) -> Result<u64> {
-        let kept = self.kept()?;
+        let mut kept = self.kept()?;
+        kept.watching += 1;
         let grown = self.grown.wait_while(kept, |kept| kept.head() <= from && !kept.ended);
-        grown.map(|kept| kept.head()).map_err(|_| poisoned())
+        let mut kept = grown.map_err(|_| poisoned())?;
+        kept.watching -= 1;
+        Ok(kept.head())
     }
 
     fn end_watch(&self) {

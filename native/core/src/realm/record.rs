@@ -56,20 +56,28 @@ impl Record {
 
     /// The 164 bytes. Numbers are below 2^48: the engine and `parse` see to it.
     pub fn encode(&self) -> [u8; RECORD_BYTES] {
-        let mut out = Vec::with_capacity(RECORD_BYTES);
-        let number = |out: &mut Vec<u8>, value: u64| out.extend(value.to_be_bytes().iter().skip(2));
-        out.extend(BEGINNING);
-        number(&mut out, self.position);
-        number(&mut out, self.time);
-        number(&mut out, self.registry_size);
-        for part in [&self.digest, &self.id, &self.conversation, &self.home.branch] {
-            out.extend(part);
-        }
-        number(&mut out, self.home.index);
-        number(&mut out, self.prev);
-        out.extend(self.code.to_be_bytes());
         let mut bytes = [0; RECORD_BYTES];
-        bytes.iter_mut().zip(out).for_each(|(to, from)| *to = from);
+        let mut rest = bytes.as_mut_slice();
+        let mut put = |part: &[u8]| {
+            if let Some((to, behind)) = std::mem::take(&mut rest).split_at_mut_checked(part.len()) {
+                to.copy_from_slice(part);
+                rest = behind;
+            }
+        };
+        let number = |value: u64| -> [u8; 6] {
+            let [_, _, bytes @ ..] = value.to_be_bytes();
+            bytes
+        };
+        put(&BEGINNING);
+        put(&number(self.position));
+        put(&number(self.time));
+        put(&number(self.registry_size));
+        for part in [&self.digest, &self.id, &self.conversation, &self.home.branch] {
+            put(part);
+        }
+        put(&number(self.home.index));
+        put(&number(self.prev));
+        put(&self.code.to_be_bytes());
         bytes
     }
 

@@ -116,7 +116,7 @@ enum Queued {
 impl Replay {
     pub fn new(expected: Expected) -> Replay {
         Replay {
-            replica: Replica::new(expected.only),
+            replica: Replica::new(expected.only).with_dags(),
             expected,
             reader: TranscriptReader::new(),
             queue: Vec::new(),

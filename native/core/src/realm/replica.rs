@@ -6,6 +6,7 @@ use super::admission::{Stamp, admit};
 use super::checkpoint::{Checkpoint, Note};
 use super::dag::Dag;
 use super::delta::{Delta, Verdict};
+use super::log::Pair;
 use super::record::{Home, Record, entry_digest};
 use super::screen::{check_conversation, check_genesis, check_realm};
 use super::state::{State, conversation_in};
@@ -30,7 +31,8 @@ pub struct Replica {
     last: HashMap<Id, u64>,
     /// The one conversation that a filtered replica follows, besides the registry.
     only: Option<Id>,
-    dags: HashMap<Id, Dag>,
+    /// What queries need and verdicts do not: kept from the start in a replay, and in an engine from the first query on.
+    dags: Option<HashMap<Id, Dag>>,
 }
 
 /// An entry of a log that is being replayed; its envelope may have been read and its signature verified beforehand.
@@ -60,8 +62,46 @@ impl Replica {
             time: 0,
             last: HashMap::new(),
             only,
-            dags: HashMap::new(),
+            dags: None,
         }
+    }
+
+    /// One that can be asked who comes after whom.
+    #[must_use]
+    pub fn with_dags(self) -> Replica {
+        Replica { dags: Some(HashMap::new()), ..self }
+    }
+
+    pub(super) fn has_dags(&self) -> bool {
+        self.dags.is_some()
+    }
+
+    /// Makes the dags of all that was taken in so far, from a log that is read again: `read(position)` gives pairs from there on. It is not
+    /// trusted: each pair is one that was replayed, or nothing is made. A branch never forgets a leaf, so what an entry names is still
+    /// found in the state that came after it. Raises `RecordDigest`.
+    pub(super) fn make_dags(&mut self, read: impl Fn(u64) -> Result<Vec<Pair>>) -> Result<()> {
+        let mut dags: HashMap<Id, Dag> = HashMap::new();
+        let mut position = 0;
+        while position < self.records {
+            let pairs = read(position)?;
+            if pairs.is_empty() {
+                return Err(fault(Code::CheckpointStale, format!("{} records", self.records), position.to_string()));
+            }
+            for pair in pairs.iter().take(usize::try_from(self.records - position).unwrap_or(usize::MAX)) {
+                let record = &pair.record;
+                if self.tree.leaf(self.place, position)? != record.leaf()
+                    || record.digest != entry_digest(&pair.envelope)
+                {
+                    let expected = format!("the pair that was replayed at position {position}");
+                    return Err(fault(Code::RecordDigest, expected, "another"));
+                }
+                let envelope = UnverifiedEnvelope::parse(&pair.envelope)?;
+                dags.entry(record.conversation).or_default().push(record, envelope.claims(), &self.state)?;
+                position += 1;
+            }
+        }
+        self.dags = Some(dags);
+        Ok(())
     }
 
     pub fn state(&self) -> &State {
@@ -82,9 +122,9 @@ impl Replica {
         self.only.is_some()
     }
 
-    /// Who comes after whom in a conversation, or among the entries of the registry.
+    /// Who comes after whom in a conversation, or among the entries of the registry. None also where no dags are kept.
     pub fn dag(&self, conversation: &Id) -> Option<&Dag> {
-        self.dags.get(conversation)
+        self.dags.as_ref()?.get(conversation)
     }
 
     /// The realm tree at a size that there was.
@@ -133,7 +173,9 @@ impl Replica {
         if self.only.is_none() {
             self.tree.append(self.place, &rfc6962_leaf(&record.encode()))?;
         }
-        self.dags.entry(record.conversation).or_default().push(record, entry, &self.state)?;
+        if let Some(dags) = &mut self.dags {
+            dags.entry(record.conversation).or_default().push(record, entry.claims(), &self.state)?;
+        }
         self.records += 1;
         self.position = record.position + 1;
         self.time = record.time;

@@ -1,5 +1,6 @@
 //! What the engine does behind its lock: judge, commit, take in (admission.1, record.6).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -31,8 +32,8 @@ const EVIDENCE: usize = 1024;
 pub(super) struct Core {
     pub replica: Replica,
     positions: HashMap<Id, u64>,
-    /// Who used which number in which conversation.
-    used: HashMap<(Id, Id, Seq), u64>,
+    /// Which numbers an author used in a conversation, ascending, and at which position first.
+    used: HashMap<(Id, Id), Vec<(Seq, u64)>>,
     /// Positions of two entries with one number, until they have been written down as evidence.
     suspects: Vec<(u64, u64)>,
     pub evidence: Vec<Vec<u8>>,
@@ -113,7 +114,13 @@ impl<L: Log> Engine<L> {
     }
 
     /// The steps of admission.1 and 2 for one entry, on the state as it is after those before it.
-    fn judge(&self, core: &mut Core, submission: &Submission<'_>, incoming: &Incoming, now: u64) -> Result<Judged> {
+    fn judge<'a>(
+        &self,
+        core: &mut Core,
+        submission: &Submission<'_>,
+        incoming: &'a Incoming,
+        now: u64,
+    ) -> Result<Judged<'a>> {
         let stamp = core.replica.stamp(now);
         let state = core.replica.state();
         // 1 to 3
@@ -276,13 +283,13 @@ impl<L: Log> Engine<L> {
     }
 }
 
-enum Judged {
+enum Judged<'a> {
     Duplicate(u64),
-    New(Box<Case>),
+    New(Box<Case<'a>>),
 }
 
-struct Case {
-    entry: AuthenticEnvelope,
+struct Case<'a> {
+    entry: Cow<'a, AuthenticEnvelope>,
     stamp: Stamp,
     verdict: Verdict,
     body: Option<KeptBody>,
@@ -299,11 +306,11 @@ pub(super) fn read(entry: &Submission<'_>) -> Incoming {
 }
 
 /// Steps 1 to 3. A signature that was verified counts only under the key that is the right one now.
-fn authentic(incoming: &Incoming, keys: &impl Keys) -> Result<AuthenticEnvelope> {
+fn authentic<'a>(incoming: &'a Incoming, keys: &impl Keys) -> Result<Cow<'a, AuthenticEnvelope>> {
     match incoming {
         Incoming::Faulty(error) => Err(error.clone()),
-        Incoming::Read(envelope) => envelope.clone().authenticate(keys),
-        Incoming::Verified(entry) => Ok(entry.clone()),
+        Incoming::Read(envelope) => envelope.clone().authenticate(keys).map(Cow::Owned),
+        Incoming::Verified(entry) => Ok(Cow::Borrowed(entry)),
     }
 }
 
@@ -336,11 +343,12 @@ impl Core {
     fn index(&mut self, record: &Record, author: Id, seq: Option<Seq>) {
         self.positions.insert(record.id, record.position);
         let Some(seq) = seq else { return };
-        match self.used.entry((record.conversation, author, seq)) {
-            std::collections::hash_map::Entry::Occupied(first) => self.suspects.push((*first.get(), record.position)),
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(record.position);
-            }
+        let used = self.used.entry((record.conversation, author)).or_default();
+        // Numbers rise, but for what was rejected: nearly always the next one belongs at the end.
+        let place = used.partition_point(|(before, _)| *before < seq);
+        match used.get(place) {
+            Some((same, first)) if *same == seq => self.suspects.push((*first, record.position)),
+            _ => used.insert(place, (seq, record.position)),
         }
     }
 }
