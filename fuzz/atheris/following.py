@@ -173,7 +173,9 @@ class _Pair:
                 self.twin.proof = proof
                 self.twin.admit(*split_message(entry))
             case 4, (entry, first, proof):
-                claims = reference.verify(entry, KEYS).envelope.claims
+                verified = reference.verify(entry, KEYS)
+                self.twin._check_author(verified)  # spec proofs.5.3: judged first
+                claims = verified.envelope.claims
                 if claims.kind == OPEN:
                     raise error("ArgumentRange", "a context", "none")
                 scope = claims.realm, claims.conversation, claims.branch
