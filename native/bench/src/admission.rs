@@ -1,5 +1,5 @@
-//! Verify, admit and append against a bare loop of `ed25519_dalek`'s `verify` over the same bytes, in turn, slice by slice; CPU time of
-//! all threads, so "per core" whatever the number of cores. Prints ratios; asserts only that every entry is admitted.
+//! Verify, admit and append against a bare loop of `ed25519_dalek`'s `verify` over the same bytes and on as many threads, in turn, slice
+//! by slice; CPU time of all threads, so "per core" whatever the number of cores. Prints ratios; asserts only that every entry is admitted.
 
 #[path = "../../core/tests/realm_support/mod.rs"]
 mod support;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ama2sec_core::errors::Result;
 use ama2sec_core::history::sha_tree::TreeHead;
-use ama2sec_core::identity::{Enrolled, Purpose};
+use ama2sec_core::identity::{Enrolled, Purpose, in_parallel};
 use ama2sec_core::message::{
     Id, Keys, OpenPart, Proposal, Seq, UnverifiedEnvelope, authenticate_many, header_of, sig_structure,
 };
@@ -65,7 +65,7 @@ fn measure(authors: u16, branches: usize, rounds: usize) -> Outcome {
     for _ in 0..rounds {
         // The second slice is handed in after the first: its numbers go on, its contexts lag.
         let (many, few) = (bench.slice()?, bench.slice()?);
-        let theirs = bench.loop_of_verify(&many, false)?;
+        let theirs = bench.loops_of_verify(&many)?;
         let read = bench.read(&many)?;
         reading.push(timed(|| bench.read(&many).map(drop))?);
         verifying.push(timed(|| authenticate_many(&read, 0).into_iter().try_for_each(|entry| Ok(entry.map(drop)?)))?);
@@ -220,13 +220,26 @@ impl Bench {
         })?)
     }
 
+    /// The keys that the peer verifies with, made beforehand.
+    fn their_keys(&self, slice: &[Made]) -> Outcome<Vec<VerifyingKey>> {
+        let key = |made: &Made| Ok(VerifyingKey::from_bytes(key(self.author(made.author)?.seed).public().as_bytes())?);
+        slice.iter().map(key).collect()
+    }
+
+    /// The loop on as many threads as ours takes: two that share a core cost more than one after the other.
+    fn loops_of_verify(&self, slice: &[Made]) -> Outcome<f64> {
+        let asked: Vec<(&Made, VerifyingKey)> = slice.iter().zip(self.their_keys(slice)?).collect();
+        timed(|| {
+            let verify = |(made, key): &(&Made, VerifyingKey)| key.verify(&made.structure, &made.signature);
+            let verdicts = in_parallel(&asked, 0, 32, |chunk| chunk.iter().map(verify).collect());
+            Ok(verdicts.into_iter().collect::<std::result::Result<(), _>>()?)
+        })
+    }
+
     /// With `checkpoints`, one is signed after each verification.
     fn loop_of_verify(&self, slice: &[Made], checkpoints: bool) -> Outcome<f64> {
         let sequencer = key(SEQUENCER);
-        let keys: Vec<VerifyingKey> = slice
-            .iter()
-            .map(|made| Ok(VerifyingKey::from_bytes(key(self.author(made.author)?.seed).public().as_bytes())?))
-            .collect::<Outcome<_>>()?;
+        let keys = self.their_keys(slice)?;
         timed(|| {
             slice.iter().zip(&keys).zip(1..).try_for_each(|((made, key), size)| {
                 key.verify(&made.structure, &made.signature)?;

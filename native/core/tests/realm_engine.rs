@@ -476,6 +476,31 @@ fn a_log_that_lies_is_caught_when_it_is_read() {
 }
 
 #[test]
+fn a_log_that_lies_when_it_is_read_again_gives_no_answer_and_stops_nothing() {
+    let log = Arc::new(Liar { inner: MemoryLog::new(), way: AtomicU8::new(0) });
+    let mut desk = Desk::new(Arc::clone(&log), Limits::default());
+    for _ in 0..4 {
+        let bytes = desk.message();
+        desk.record(&bytes);
+    }
+    let ask = |desk: &Desk<Arc<Liar>>| {
+        let dags = desk.engine.with_dags(|replica| Ok(replica.dag(&desk.chat).is_some()));
+        let equivocations = desk.engine.equivocations();
+        (dags.map_err(|fault| fault.code), equivocations.map(|found| found.len()).map_err(|fault| fault.code))
+    };
+    let realm = desk.realm();
+    for way in 1..=8 {
+        desk.engine = Engine::load(Arc::clone(&log), key(SEQUENCER), &realm, Limits::default()).unwrap();
+        log.way.store(way, Ordering::SeqCst);
+        assert_eq!(ask(&desk), (Err(Code::RecordDigest), Err(Code::RecordDigest)), "{way}");
+        log.way.store(0, Ordering::SeqCst);
+        assert_eq!(ask(&desk), (Ok(true), Ok(0)));
+        let bytes = desk.message();
+        desk.record(&bytes);
+    }
+}
+
+#[test]
 fn checkpoints_are_read_strictly_and_compared() {
     let mut desk = desk();
     let (sequencer, origin) = (key(SEQUENCER), origin(&desk));

@@ -1,13 +1,11 @@
 //! The branches of one conversation, and who comes after whom (dag.1, dag.4).
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 
 use super::sizes::Sizes;
+use super::trees::Trees;
 use crate::errors::{Code, Error, Result};
-use crate::history::accumulator::BranchTree;
-use crate::history::forest::{Branch as Place, Forest};
-use crate::history::nodes::MemoryNodes;
+use crate::history::forest::Branch as Place;
 use crate::message::{Id, Merge};
 
 /// A branch by its place in the order in which the branches were opened.
@@ -50,8 +48,7 @@ pub struct Branches {
     all: Vec<Branch>,
     numbers: HashMap<Id, Number>,
     live: usize,
-    /// Reading a node never changes one; the lock is for the reader's own scratch space.
-    trees: Mutex<Forest<BranchTree, MemoryNodes>>,
+    trees: Trees,
 }
 
 /// A branch as a digest and its leaves give it.
@@ -88,11 +85,6 @@ impl Ancestors {
     }
 }
 
-/// A thread panicked while it read: nothing here is answered any more.
-pub(super) fn half_read() -> Error {
-    Error::new(Code::Panic, "a tree that no thread has left half read", "one")
-}
-
 fn lost() -> Error {
     Error::new(Code::Internal, "a branch of this conversation", "another")
 }
@@ -100,8 +92,7 @@ fn lost() -> Error {
 impl Branches {
     /// A conversation whose first leaf is its open.
     pub fn open(realm: Id, conversation: Id, opener: Id) -> Result<Branches> {
-        let (mut trees, place) = Forest::with_branch(MemoryNodes::default());
-        trees.append(place, &conversation)?;
+        let (trees, place) = Trees::new(&[conversation])?;
         let first = Branch {
             id: conversation,
             parent: None,
@@ -116,13 +107,13 @@ impl Branches {
             place,
         };
         let numbers = HashMap::from([(conversation, 0)]);
-        Ok(Branches { realm, conversation, all: vec![first], numbers, live: 1, trees: Mutex::new(trees) })
+        Ok(Branches { realm, conversation, all: vec![first], numbers, live: 1, trees })
     }
 
     /// Appends the leaves of a branch that is put together again, without merges.
     pub(super) fn extend(&mut self, number: Number, leaves: &[Id]) -> Result<()> {
         let place = self.get(number)?.place;
-        let size = self.trees.get_mut().map_err(|_| half_read())?.extend(place, leaves)?;
+        let size = self.trees.extend(place, leaves)?;
         self.get_mut(number)?.size = size;
         Ok(())
     }
@@ -148,29 +139,21 @@ impl Branches {
         self.all.get_mut(number as usize).ok_or_else(lost)
     }
 
-    fn reading<T>(&self, read: impl FnOnce(&mut Forest<BranchTree, MemoryNodes>) -> Result<T>) -> Result<T> {
-        let mut trees = self.trees.lock().map_err(|_| half_read())?;
-        read(&mut trees)
-    }
-
     /// Leaf `index` of a branch, inherited or its own.
     pub fn leaf(&self, number: Number, index: u64) -> Result<Id> {
-        let place = self.get(number)?.place;
-        self.reading(|trees| trees.leaf(place, index))
+        self.trees.leaf(self.get(number)?.place, index)
     }
 
     /// The root over the first `size` leaves.
     pub fn root(&self, prefix: Prefix) -> Result<Id> {
-        let place = self.get(prefix.branch)?.place;
-        self.reading(|trees| trees.root(place, prefix.size))?.ok_or_else(lost)
+        self.trees.root(self.get(prefix.branch)?.place, prefix.size)
     }
 
     /// The fingerprint of a branch at a size above its base (dag.1.6).
     pub fn fingerprint(&self, prefix: Prefix) -> Result<Id> {
-        let place = self.get(prefix.branch)?.place;
-        let (realm, conversation) = (&self.realm, &self.conversation);
-        self.reading(|trees| trees.fingerprint(realm, conversation, place, prefix.size))
-            .map(|found| found.head.fingerprint)
+        let branch = self.get(prefix.branch)?;
+        let names = [&self.realm, &self.conversation, &branch.id];
+        self.trees.fingerprint((prefix.branch as usize, branch.place), names, prefix.size)
     }
 
     /// Appends a leaf and returns its index. With merges: the cumulative map of the branch goes on.
@@ -183,7 +166,7 @@ impl Branches {
             let map = merges.iter().try_fold(start, |set, merge| self.with_head(set, self.head(merge)?))?.merged;
             Some(MergeLeaf { index: size, heads: merges.iter().map(|merge| (merge.branch, merge.size)).collect(), map })
         };
-        self.trees.get_mut().map_err(|_| half_read())?.append(place, leaf)?;
+        self.trees.append(place, leaf)?;
         let branch = self.get_mut(number)?;
         branch.size = size + 1;
         branch.merges.extend(merged);
@@ -201,9 +184,7 @@ impl Branches {
         let jump = if even { far.jump } else { context.branch };
         let number = Number::try_from(self.all.len())
             .map_err(|_| Error::new(Code::SizeLimit, "fewer than 2^32 branches", "one more"))?;
-        let trees = self.trees.get_mut().map_err(|_| half_read())?;
-        let place = trees.fork(place, context.size, MemoryNodes::default())?;
-        trees.append(place, id)?;
+        let place = self.trees.fork(place, context.size, id)?;
         self.all.push(Branch {
             id: *id,
             parent: Some(context.branch),

@@ -162,9 +162,11 @@ impl<L: Log> Engine<L> {
         Ok(encode_receipt(&record, &core.checkpoint, proof.as_deref()))
     }
 
-    /// The equivocations that were found, as portable evidence.
+    /// The equivocations in the log, as portable evidence. What came since the last such question is read once more.
     pub fn equivocations(&self) -> Result<Vec<Vec<u8>>> {
-        Ok(self.core()?.evidence.clone())
+        let mut core = self.core()?;
+        let Core { equivocations, replica, .. } = &mut *core;
+        equivocations.look(replica, |position| self.log.read(position, READ)).map(<[Vec<u8>]>::to_vec)
     }
 
     /// How many entries were refused because a budget was spent.

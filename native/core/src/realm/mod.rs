@@ -11,6 +11,7 @@ pub mod delta;
 mod digest;
 pub mod draft;
 pub mod engine;
+mod equivocations;
 pub mod evidence;
 pub mod export;
 mod grants;
@@ -27,6 +28,7 @@ mod sequencing;
 pub mod sizes;
 pub mod state;
 pub mod trace;
+mod trees;
 pub mod view;
 
 pub use admission::{Stamp, admit};

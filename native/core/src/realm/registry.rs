@@ -1,15 +1,13 @@
 //! The registry of a realm, as of any prefix (registry.1, registry.4). What may change it is judged in `registry_checks`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::branches::half_read;
+use super::trees::Trees;
 use crate::errors::{Code, Error, Result};
-use crate::history::accumulator::BranchTree;
-use crate::history::forest::{Branch, Forest};
-use crate::history::nodes::MemoryNodes;
+use crate::history::forest::Branch;
 use crate::identity::{Enrolled, EnrolledKey, Name, Purpose};
 use crate::limits::MAX_OPEN_PROPOSALS;
 use crate::message::{EnrolPart, GenesisPart, Id, KeyBytes, Policy, Proposal, Seq};
@@ -73,7 +71,7 @@ pub struct Registry {
     pub(super) rules_version: u32,
     pub(super) dev: bool,
     pub(super) size: u64,
-    trees: Mutex<Forest<BranchTree, MemoryNodes>>,
+    trees: Trees,
     branch: Branch,
     pub(super) agents: HashMap<Id, Agent>,
     /// The first size at which a key is enrolled, whatever becomes of it.
@@ -120,15 +118,14 @@ impl Registry {
 
     /// A registry without agents over these leaves.
     pub(super) fn over(realm: Id, name: Name, leaves: &[Id], policy: (Id, Policy)) -> Result<Registry> {
-        let (mut trees, branch) = Forest::with_branch(MemoryNodes::default());
-        let size = trees.extend(branch, leaves)?;
+        let (trees, branch) = Trees::new(leaves)?;
         Ok(Registry {
             realm,
             name,
             rules_version: 0,
             dev: false,
-            size,
-            trees: Mutex::new(trees),
+            size: leaves.len() as u64,
+            trees,
             branch,
             agents: HashMap::new(),
             keys: HashMap::new(),
@@ -240,27 +237,20 @@ impl Registry {
 
     /// The fingerprint at a size from 1 to the registry's own.
     pub fn fingerprint(&self, size: u64) -> Result<Id> {
-        let found = self.reading(|trees| trees.fingerprint(&self.realm, &self.realm, self.branch, size))?;
-        Ok(found.head.fingerprint)
+        self.trees.fingerprint((0, self.branch), [&self.realm; 3], size)
     }
 
     pub fn leaf(&self, index: u64) -> Result<Id> {
-        self.reading(|trees| trees.leaf(self.branch, index))
+        self.trees.leaf(self.branch, index)
     }
 
     pub fn root(&self) -> Result<Id> {
-        let root = self.reading(|trees| trees.root(self.branch, self.size))?;
-        root.ok_or_else(|| Error::new(Code::Internal, "a registry with a genesis", "none"))
-    }
-
-    fn reading<T>(&self, read: impl FnOnce(&mut Forest<BranchTree, MemoryNodes>) -> Result<T>) -> Result<T> {
-        let mut trees = self.trees.lock().map_err(|_| half_read())?;
-        read(&mut trees)
+        self.trees.root(self.branch, self.size)
     }
 
     /// The admitted entry `id` becomes the next leaf, and changes what was judged that it changes.
     pub(super) fn apply(&mut self, id: &Id, seq: Option<(Id, Seq)>, change: Change) -> Result<()> {
-        self.trees.get_mut().map_err(|_| half_read())?.append(self.branch, id)?;
+        self.trees.append(self.branch, id)?;
         self.size += 1;
         self.burn(seq);
         match change {

@@ -83,25 +83,35 @@ impl Replica {
         let mut dags: HashMap<Id, Dag> = HashMap::new();
         let mut position = 0;
         while position < self.records {
-            let pairs = read(position)?;
-            if pairs.is_empty() {
-                return Err(fault(Code::CheckpointStale, format!("{} records", self.records), position.to_string()));
-            }
-            for pair in pairs.iter().take(usize::try_from(self.records - position).unwrap_or(usize::MAX)) {
+            for pair in self.again(position, &read)? {
+                let envelope = self.check_again(position, &pair)?;
                 let record = &pair.record;
-                if self.tree.leaf(self.place, position)? != record.leaf()
-                    || record.digest != entry_digest(&pair.envelope)
-                {
-                    let expected = format!("the pair that was replayed at position {position}");
-                    return Err(fault(Code::RecordDigest, expected, "another"));
-                }
-                let envelope = UnverifiedEnvelope::parse(&pair.envelope)?;
                 dags.entry(record.conversation).or_default().push(record, envelope.claims(), &self.state)?;
                 position += 1;
             }
         }
         self.dags = Some(dags);
         Ok(())
+    }
+
+    /// Pairs of records that were taken in, from a log that is read again: at least one, none beyond what was taken in. Raises `CheckpointStale`.
+    pub(super) fn again(&self, position: u64, read: impl Fn(u64) -> Result<Vec<Pair>>) -> Result<Vec<Pair>> {
+        let mut pairs = read(position)?;
+        pairs.truncate(usize::try_from(self.records.saturating_sub(position)).unwrap_or(usize::MAX));
+        if pairs.is_empty() {
+            return Err(fault(Code::CheckpointStale, format!("{} records", self.records), position.to_string()));
+        }
+        Ok(pairs)
+    }
+
+    /// The pair is the one that was taken in at this position. Raises `RecordDigest`.
+    pub(super) fn check_again(&mut self, position: u64, pair: &Pair) -> Result<UnverifiedEnvelope> {
+        let (record, leaf) = (&pair.record, self.tree.leaf(self.place, position)?);
+        if leaf != record.leaf() || record.digest != entry_digest(&pair.envelope) {
+            let expected = format!("the pair that was taken in at position {position}");
+            return Err(fault(Code::RecordDigest, expected, "another"));
+        }
+        UnverifiedEnvelope::parse(&pair.envelope)
     }
 
     pub fn state(&self) -> &State {

@@ -9,7 +9,7 @@ use super::budget::{Budget, Limits};
 use super::checkpoint::sign_checkpoint;
 use super::delta::{Delta, Verdict};
 use super::engine::{Answer, Engine, Submission};
-use super::evidence::encode_equivocation;
+use super::equivocations::Equivocations;
 use super::export::READ;
 use super::log::{Appended, KeptBody, Log, Pair};
 use super::record::Record;
@@ -20,23 +20,17 @@ use super::state::State;
 use crate::errors::{Code, Error, Result};
 use crate::history::sha_tree::TreeHead;
 use crate::limits::TIME_END;
-use crate::message::{AuthenticEnvelope, Body, Id, Keys, Seq, UnverifiedEnvelope};
+use crate::message::{AuthenticEnvelope, Body, Id, Keys, UnverifiedEnvelope};
 use crate::text;
 
 /// Conflicts in a row after which an engine gives up (record.6.3).
 const PATIENCE: usize = 64;
-/// Equivocations that are kept.
-const EVIDENCE: usize = 1024;
 
 /// What is behind the lock.
 pub(super) struct Core {
     pub replica: Replica,
     positions: HashMap<Id, u64>,
-    /// Which numbers an author used in a conversation, ascending, and at which position first.
-    used: HashMap<(Id, Id), Vec<(Seq, u64)>>,
-    /// Positions of two entries with one number, until they have been written down as evidence.
-    suspects: Vec<(u64, u64)>,
-    pub evidence: Vec<Vec<u8>>,
+    pub equivocations: Equivocations,
     pub budget: Budget,
     pub checkpoint: Arc<str>,
     /// What was committed last: no log may ever tell another story.
@@ -109,7 +103,7 @@ impl<L: Log> Engine<L> {
         if !pairs.is_empty() && !self.commit(core, expected, &pairs)? {
             return Ok(None);
         }
-        self.after_commit(core, &erased)?;
+        erased.iter().try_for_each(|message| self.log.erase(message))?;
         Ok(Some(self.answers(core, outcomes)?))
     }
 
@@ -186,17 +180,10 @@ impl<L: Log> Engine<L> {
         }
     }
 
-    fn after_commit(&self, core: &mut Core, erased: &[Id]) -> Result<()> {
-        for message in erased {
-            self.log.erase(message)?;
-        }
-        self.find_equivocations(core)
-    }
-
     /// The state was ahead of the log: what is in it is read again from the beginning, and begins with what was committed.
     fn rebuild(&self, core: &mut Core) -> Result<()> {
         let kept = std::mem::replace(core, Core::new(self.limits));
-        (core.budget, core.evidence, core.committed) = (kept.budget, kept.evidence, kept.committed);
+        (core.budget, core.equivocations, core.committed) = (kept.budget, kept.equivocations, kept.committed);
         self.catch_up(core)?;
         self.check_sequencer(core)
     }
@@ -210,11 +197,10 @@ impl<L: Log> Engine<L> {
             }
             for pair in pairs {
                 let entry = Replayed { envelope: &pair.envelope, body: pair.body_part(), verified: None };
-                let entry = core.replica.replay(&pair.record, entry)?;
-                core.index(&pair.record, entry.claims().agent, entry.claims().seq);
+                core.replica.replay(&pair.record, entry)?;
+                core.positions.insert(pair.record.id, pair.record.position);
             }
         }
-        self.find_equivocations(core)?;
         self.check_committed(core)
     }
 
@@ -269,18 +255,6 @@ impl<L: Log> Engine<L> {
         let found = self.log.read(position, 1)?.pop();
         found.ok_or_else(|| Error::new(Code::Internal, "the pair of a record that was committed", "none"))
     }
-
-    /// Two signatures of one author under one number: what a `SeqUsed` may mean (record.5).
-    fn find_equivocations(&self, core: &mut Core) -> Result<()> {
-        for (first, second) in std::mem::take(&mut core.suspects) {
-            if core.evidence.len() < EVIDENCE {
-                let (first, second) = (self.pair_at(first)?, self.pair_at(second)?);
-                let first = UnverifiedEnvelope::parse(&first.envelope)?;
-                core.evidence.push(encode_equivocation(&first, &UnverifiedEnvelope::parse(&second.envelope)?));
-            }
-        }
-        Ok(())
-    }
 }
 
 enum Judged<'a> {
@@ -324,9 +298,7 @@ impl Core {
         Core {
             replica: Replica::default(),
             positions: HashMap::new(),
-            used: HashMap::new(),
-            suspects: Vec::new(),
-            evidence: Vec::new(),
+            equivocations: Equivocations::default(),
             budget: Budget::new(limits),
             checkpoint: Arc::from(""),
             committed: None,
@@ -336,19 +308,7 @@ impl Core {
 
     fn take_in(&mut self, record: &Record, entry: &AuthenticEnvelope, delta: Delta) -> Result<()> {
         self.replica.apply(record, entry, delta)?;
-        self.index(record, entry.claims().agent, entry.claims().seq);
-        Ok(())
-    }
-
-    fn index(&mut self, record: &Record, author: Id, seq: Option<Seq>) {
         self.positions.insert(record.id, record.position);
-        let Some(seq) = seq else { return };
-        let used = self.used.entry((record.conversation, author)).or_default();
-        // Numbers rise, but for what was rejected: nearly always the next one belongs at the end.
-        let place = used.partition_point(|(before, _)| *before < seq);
-        match used.get(place) {
-            Some((same, first)) if *same == seq => self.suspects.push((*first, record.position)),
-            _ => used.insert(place, (seq, record.position)),
-        }
+        Ok(())
     }
 }
