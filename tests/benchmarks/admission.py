@@ -20,7 +20,9 @@ def run() -> None:
     again, twin = _rate(lambda: reference.replay(data).records)
     if records != again:
         raise SystemExit(f"the core replayed {records} records, the reference {again}")
-    print(f"\nreplay of a realm of {records:,} records in branches that merge ({len(data):,} bytes), whole process CPU time")
+    print(
+        f"\nreplay of a realm of {records:,} records in branches that merge ({len(data):,} bytes), whole process CPU time"
+    )
     print(f"  core                       {core:>9,.0f} records/s")
     print(f"  reference                  {twin:>9,.0f} records/s   the core is {core / twin:5.1f}x")
 

@@ -1,9 +1,12 @@
 """Every history of a small realm: two agents, a sub-agent, three branches; both implementations, compared after every entry.
 
     $ python -m tests.properties.small_worlds 4
+    $ python -m tests.properties.small_worlds 5 0/2        # and 1/2 elsewhere: every second first move
 
 At each history that the steps of ``MOVES`` make, up to a depth, every entry of ``questions`` that the rules reject is put to
-both; then the history is replayed, whole and filtered, by both. The count is printed.
+both. Between the steps another conversation goes on. A filtered replica of the reference, which is given the records of the registry and
+of the conversation alone, takes in each of them at once and has the same digests; the core's replays them at the end of each history.
+At the ends both also replay everything. The count is printed.
 """
 
 from __future__ import annotations
@@ -14,6 +17,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ama2sec import Id, _conform_rust
+from ama2sec.realm import replay_realm
+from ama2sec.reference import conversation_digest, read_record, registry_digest
+from ama2sec.reference.replay import _History as Filtered
 from tests.realm_world import CLOSE, FORK, REVOKE, TERM, TIME, kid_of
 from tests.two_realms import MET, TwoRealms
 
@@ -24,11 +31,63 @@ MAX_BRANCHES = 3
 class Small(TwoRealms):
     """The realm before the first step."""
 
+    given: list[bytes]
+    filtered: Any
+
     def __init__(self) -> None:
         super().__init__(roots=2)
         for name in ("alice", "bob"):
             self.ask(self.enrol(name))
+        self.other = bytes.fromhex(self.ask(self.open("bob"))["conversation"])
         self.conversation = bytes.fromhex(self.ask(self.open("alice"))["conversation"])
+        self.filtered = Filtered(self.id, self.conversation)
+        for answer, envelope in zip(self.answers, self.given, strict=True):
+            self.follow(answer, envelope)
+        self.compare_known()
+
+    def begin(self) -> None:
+        super().begin()
+        self.given, self.filtered = [self.genesis], None
+
+    def ask(self, envelope: bytes, time: int | None = None, body: bytes | None = None) -> dict[str, Any]:
+        found = super().ask(envelope, time, body)
+        if self.filtered is None:
+            self.given.append(envelope)
+        elif self.follow(found, envelope):
+            self.compare_known()
+        return found
+
+    def follow(self, answer: dict[str, Any], envelope: bytes) -> bool:
+        """The filtered replica takes in what belongs to the registry and the conversation. Whether this did."""
+        record = read_record(bytes.fromhex(answer["record"]))
+        if record.conversation not in {self.id, self.conversation}:
+            return False
+        self.filtered.take_pair(record.to_bytes(), envelope, None)
+        return True
+
+    def compare_known(self) -> None:
+        """It knows what the replica knows that has everything."""
+        known = self.filtered.state
+        assert list(known.conversations) == [self.conversation]
+        assert registry_digest(known.registry) == registry_digest(self.registry)
+        talk = known.conversations[self.conversation]
+        assert conversation_digest(talk) == conversation_digest(self.talk(self.conversation))
+
+    def elsewhere(self) -> None:
+        """Something happens in the other conversation, of which the filtered replica hears nothing."""
+        self.ask(self.say("bob", self.other))
+
+    def compare_filtered(self) -> None:
+        """The core's filtered replica, over what the core exports."""
+        engine = _conform_rust._Stream.engine
+        assert engine is not None
+        found = replay_realm(
+            engine.export(Id(self.conversation)), realm=engine.realm, conversation=Id(self.conversation)
+        )
+        assert found.records == len(self.filtered.records) < len(self.realm.records)
+        assert bytes(found.state_digest()) == registry_digest(self.registry)
+        talk = conversation_digest(self.talk(self.conversation))
+        assert bytes(found.state_digest(Id(self.conversation))) == talk
 
     def branches(self) -> list[bytes]:
         """In the order in which they were opened."""
@@ -164,13 +223,15 @@ def explore(depth: int, part: tuple[int, int] = (0, 1)) -> Count:
             made = move(world)
             if made is None or world.would_reject(made):
                 return
+            world.elsewhere()
             world.ask(made)
         count.histories += 1
         if not path or len(path) == depth:
-            world.compare_histories([world.conversation])
+            world.compare_histories([world.conversation, world.other])
         for question in list(questions(world)):
             if world.would_reject(question):
                 world.ask(question)
+        world.compare_filtered()
         if len(path) < depth:
             for number, move in enumerate(MOVES):
                 if path or number % part[1] == part[0]:
@@ -183,7 +244,8 @@ def explore(depth: int, part: tuple[int, int] = (0, 1)) -> Count:
 
 if __name__ == "__main__":
     deepest = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    done = explore(deepest)
+    which, of = (int(number) for number in (sys.argv[2] if len(sys.argv) > 2 else "0/1").split("/"))
+    done = explore(deepest, (which, of))
     print(f"{done.histories} histories of up to {deepest} moves, {done.entries} answers compared")
     for met, times in MET.most_common():
         print(f"{times:9} {met}")
