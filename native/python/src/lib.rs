@@ -8,6 +8,7 @@ mod message;
 mod proofs;
 mod realm;
 mod realm_draft;
+mod realm_entry;
 mod replay;
 mod rfc6962;
 mod tree;
@@ -45,6 +46,8 @@ mod _core {
     use crate::realm::{RealmAnswer, RealmEngine, parse_record};
     #[pymodule_export]
     use crate::realm_draft::{EntryParts, RealmContext, draft_realm, next_key_digest, sign_offer};
+    #[pymodule_export]
+    use crate::realm_entry::RealmEntry;
     #[pymodule_export]
     use crate::replay::{
         Checkpoint, RealmVerified, Replay, check_checkpoint, check_equivocation, check_fork, check_receipt,

@@ -9,7 +9,7 @@ use ama2sec_core::message::{Id as CoreId, parse_message};
 use ama2sec_core::realm::Limits;
 use ama2sec_core::realm::dag::{Dag, HeadAt, Node, heads};
 use ama2sec_core::realm::engine::{Answer, Engine, Submission};
-use ama2sec_core::realm::log::MemoryLog;
+use ama2sec_core::realm::log::{Log, MemoryLog};
 use ama2sec_core::realm::record::Record;
 use ama2sec_core::realm::replica::Replica;
 use ama2sec_core::realm::trace::trace;
@@ -22,6 +22,7 @@ use crate::errors::{exact, exact_or_none, guard_detached};
 use crate::identity::{Id, SigningKey};
 use crate::message::{choose_body, from_json, given_body};
 use crate::realm_draft::{RealmContext, context_in};
+use crate::realm_entry::RealmEntry;
 
 /// What became of one entry that was handed in.
 #[pyclass(frozen, module = "ama2sec")]
@@ -120,7 +121,7 @@ impl RealmAnswer {
 
 /// A realm in memory: one process, gone with it.
 #[pyclass(frozen, module = "ama2sec")]
-pub struct RealmEngine(pub Arc<Engine<MemoryLog>>);
+pub struct RealmEngine(pub Arc<Engine<Arc<dyn Log>>>);
 
 #[pymethods]
 impl RealmEngine {
@@ -137,7 +138,8 @@ impl RealmEngine {
         let limits = if budgets { Limits::default() } else { Limits::NONE };
         let key = sequencer.copy(genesis.py())?;
         guard_detached(genesis.py(), || {
-            let (engine, record) = Engine::create(MemoryLog::new(), key, bytes, now_ms, limits)?;
+            let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
+            let (engine, record) = Engine::create(log, key, bytes, now_ms, limits)?;
             let checkpoint = engine.head()?;
             Ok((
                 RealmEngine(Arc::new(engine)),
@@ -254,6 +256,27 @@ impl RealmEngine {
         Ok(found.iter().map(|evidence| PyBytes::new(py, evidence)).collect())
     }
 
+    /// Entries in order from a position, at most `limit`; fewer before the end if they are many. Each is one that was admitted or rejected here.
+    fn entries(&self, py: Python<'_>, position: u64, limit: usize) -> PyResult<Vec<RealmEntry>> {
+        let found = guard_detached(py, || self.0.entries(position, limit))?;
+        Ok(found.into_iter().map(RealmEntry).collect())
+    }
+
+    /// Take in what other processes have appended.
+    fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+        guard_detached(py, || self.0.refresh())
+    }
+
+    /// Wait until the log has more than so many records, or `end_watch` is called. How many there are.
+    fn watch(&self, py: Python<'_>, records: u64) -> PyResult<u64> {
+        guard_detached(py, || self.0.log().watch(records))
+    }
+
+    /// End every `watch`, now and later.
+    fn end_watch(&self) {
+        self.0.log().end_watch();
+    }
+
     /// What an agent has consumed of the registry, and of a branch (the conversation's first by default): all of it, or up to a size.
     #[pyo3(signature = (conversation=None, branch=None, *, size=None, registry_size=None))]
     fn context(
@@ -291,7 +314,7 @@ impl RealmEngine {
     }
 }
 
-fn submit_many(engine: &Engine<MemoryLog>, entries: &[&[u8]], now: u64) -> Result<Vec<RealmAnswer>> {
+fn submit_many(engine: &Engine<Arc<dyn Log>>, entries: &[&[u8]], now: u64) -> Result<Vec<RealmAnswer>> {
     let read: Vec<Result<Submission<'_>>> = entries
         .iter()
         .map(|bytes| parse_message(bytes).map(|entry| Submission { envelope: entry.envelope, body: entry.body }))

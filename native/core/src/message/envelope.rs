@@ -145,6 +145,11 @@ impl UnverifiedEnvelope {
         self.claims.kind.typ()
     }
 
+    /// The numbered steps of envelope.7, where nobody asks for a body.
+    pub fn check_body(&self, body: Option<BodyPart<'_>>) -> Result<Body> {
+        Body::check(self.claims.body.as_ref(), body, false)
+    }
+
     /// The question of step 3: what a key must have signed.
     pub(super) fn question<'a>(&'a self, sender: &'a Enrolled) -> SignedBytes<'a> {
         let signature = self.bytes.get(self.signature.clone()).unwrap_or_default();

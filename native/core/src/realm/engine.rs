@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::budget::Limits;
 use super::export::{READ, export};
-use super::log::Log;
+use super::log::{Log, Pair};
 use super::receipt::encode_receipt;
 use super::record::Record;
 use super::replica::Replica;
@@ -13,7 +13,7 @@ use crate::errors::{Code, Error, Result};
 use crate::history::inclusion::prove_inclusion;
 use crate::history::sha_tree::Rfc6962;
 use crate::identity::{Enrolled, SigningKey, in_parallel};
-use crate::message::{BodyPart, Id, Keys, UnverifiedEnvelope, authenticate_many};
+use crate::message::{Body, BodyPart, Id, Keys, UnverifiedEnvelope, authenticate_many};
 
 /// One entry that somebody hands in.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,14 @@ pub enum Answer {
     Duplicate(Record),
     /// It is not, and the log did not grow.
     Refused(Error),
+}
+
+/// An entry as it is in the log, behind a replica that has taken it in.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    pub record: Record,
+    pub envelope: UnverifiedEnvelope,
+    pub body: Body,
 }
 
 /// Pairs that are appended at once.
@@ -195,6 +203,22 @@ impl<L: Log> Engine<L> {
             *core.replica.state().realm().ok_or_else(|| Error::new(Code::Internal, "a realm", "none"))?
         };
         export(&self.log, &realm, only, write)
+    }
+
+    /// Admitted and rejected entries in order from a position, at most `limit`, each the one that the replica took in: the log is read
+    /// again and not trusted. Raises `CheckpointStale`, `RecordDigest`, and the codes of envelope.7 for a body that is another.
+    pub fn entries(&self, from: u64, limit: usize) -> Result<Vec<Delivered>> {
+        let mut core = self.core()?;
+        if from >= core.replica.records() || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let pairs = core.replica.again(from, |position| self.log.read(position, limit.min(READ)))?;
+        let deliver = |(position, pair): (u64, Pair)| {
+            let envelope = core.replica.check_again(position, &pair)?;
+            let body = envelope.check_body(pair.body_part())?;
+            Ok(Delivered { record: pair.record, envelope, body })
+        };
+        (from..).zip(pairs).map(deliver).collect()
     }
 
     pub fn log(&self) -> &L {

@@ -1,10 +1,13 @@
-//! What an engine asks of a log (record.6), and the log that keeps everything in memory.
+//! What an engine asks of a log (record.6), and the logs that there are.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+mod memory;
+
+pub use memory::MemoryLog;
+
+use std::sync::Arc;
 
 use super::record::Record;
-use crate::errors::{Code, Error, Result};
+use crate::errors::Result;
 use crate::message::{BodyPart, Id, encode_entry};
 
 /// A body as a log keeps it: salt and bytes.
@@ -41,8 +44,18 @@ pub enum Appended {
     Unknown,
 }
 
+/// A writer's turn among all who write to one log; it ends when it is dropped.
+pub trait Turn {}
+
+impl Turn for () {}
+
 /// A totally ordered sequence of records with their entries. It is not trusted: whoever reads it replays it.
 pub trait Log: Send + Sync {
+    /// Waits for this writer's turn, where writers take turns. It is a courtesy: what keeps them apart is `append`.
+    fn turn(&self) -> Result<Box<dyn Turn + '_>> {
+        Ok(Box::new(()))
+    }
+
     /// Takes all pairs if exactly `expected` records are there, else none. The checkpoint is over all of them.
     fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended>;
 
@@ -71,6 +84,10 @@ pub trait Log: Send + Sync {
 }
 
 impl<L: Log + ?Sized> Log for Arc<L> {
+    fn turn(&self) -> Result<Box<dyn Turn + '_>> {
+        (**self).turn()
+    }
+
     fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
         (**self).append(expected, pairs, checkpoint)
     }
@@ -105,104 +122,5 @@ impl<L: Log + ?Sized> Log for Arc<L> {
 
     fn erase(&self, message: &Id) -> Result<()> {
         (**self).erase(message)
-    }
-}
-
-/// A log in memory. It is gone with the process.
-#[derive(Debug, Default)]
-pub struct MemoryLog {
-    kept: Mutex<Kept>,
-    grown: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    pairs: Vec<Pair>,
-    checkpoint: Option<String>,
-    controls: HashMap<String, Vec<u8>>,
-    ended: bool,
-    /// How many wait in `watch`: where nobody does, an append need not ask the system to wake anybody.
-    watching: usize,
-}
-
-impl Kept {
-    fn head(&self) -> u64 {
-        self.pairs.len() as u64
-    }
-}
-
-impl MemoryLog {
-    pub fn new() -> MemoryLog {
-        MemoryLog::default()
-    }
-
-    /// A panic in another thread may have left half an append.
-    fn kept(&self) -> Result<MutexGuard<'_, Kept>> {
-        self.kept.lock().map_err(|_| poisoned())
-    }
-}
-
-fn poisoned() -> Error {
-    Error::new(Code::Panic, "a log that no thread has left half written", "one")
-}
-
-impl Log for MemoryLog {
-    fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
-        let mut kept = self.kept()?;
-        let head = kept.head();
-        if head != expected {
-            return Ok(Appended::Conflict(head));
-        }
-        kept.pairs.extend_from_slice(pairs);
-        kept.checkpoint = Some(checkpoint.to_owned());
-        if kept.watching > 0 {
-            self.grown.notify_all();
-        }
-        Ok(Appended::Committed)
-    }
-
-    fn head(&self) -> Result<u64> {
-        Ok(self.kept()?.head())
-    }
-
-    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
-        let kept = self.kept()?;
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        Ok(kept.pairs.iter().skip(from).take(limit).cloned().collect())
-    }
-
-    fn checkpoint(&self) -> Result<Option<String>> {
-        Ok(self.kept()?.checkpoint.clone())
-    }
-
-    fn watch(&self, from: u64) -> Result<u64> {
-        let mut kept = self.kept()?;
-        kept.watching += 1;
-        let grown = self.grown.wait_while(kept, |kept| kept.head() <= from && !kept.ended);
-        let mut kept = grown.map_err(|_| poisoned())?;
-        kept.watching -= 1;
-        Ok(kept.head())
-    }
-
-    fn end_watch(&self) {
-        if let Ok(mut kept) = self.kept.lock() {
-            kept.ended = true;
-        }
-        self.grown.notify_all();
-    }
-
-    fn put_control(&self, name: &str, value: &[u8]) -> Result<()> {
-        self.kept()?.controls.insert(name.to_owned(), value.to_vec());
-        Ok(())
-    }
-
-    fn control(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self.kept()?.controls.get(name).cloned())
-    }
-
-    fn erase(&self, message: &Id) -> Result<()> {
-        let mut kept = self.kept()?;
-        kept.pairs.iter_mut().filter(|pair| pair.record.id == *message).for_each(|pair| pair.body = None);
-        Ok(())
     }
 }
