@@ -5,7 +5,6 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 
 use super::{Appended, Log, Pair};
 use crate::errors::{Code, Error, Result};
-use crate::message::Id;
 
 /// A log in memory. It is gone with the process.
 #[derive(Debug, Default)]
@@ -99,9 +98,13 @@ impl Log for MemoryLog {
         Ok(self.kept()?.controls.get(name).cloned())
     }
 
-    fn erase(&self, message: &Id) -> Result<()> {
+    fn erase(&self, positions: &[u64]) -> Result<bool> {
         let mut kept = self.kept()?;
-        kept.pairs.iter_mut().filter(|pair| pair.record.id == *message).for_each(|pair| pair.body = None);
-        Ok(())
+        for position in positions {
+            if let Some(pair) = usize::try_from(*position).ok().and_then(|at| kept.pairs.get_mut(at)) {
+                pair.body = None;
+            }
+        }
+        Ok(true)
     }
 }

@@ -1,14 +1,20 @@
 //! What an engine asks of a log (record.6), and the logs that there are.
 
 mod memory;
+mod schema;
+mod sqlite;
+mod turnstile;
+mod wake;
 
 pub use memory::MemoryLog;
+pub use schema::Durability;
+pub use sqlite::SqliteLog;
 
 use std::sync::Arc;
 
 use super::record::Record;
 use crate::errors::Result;
-use crate::message::{BodyPart, Id, encode_entry};
+use crate::message::{BodyPart, encode_entry};
 
 /// A body as a log keeps it: salt and bytes.
 pub type KeptBody = ([u8; 32], Arc<[u8]>);
@@ -56,7 +62,8 @@ pub trait Log: Send + Sync {
         Ok(Box::new(()))
     }
 
-    /// Takes all pairs if exactly `expected` records are there, else none. The checkpoint is over all of them.
+    /// Takes all pairs if exactly `expected` records are there, else none. The checkpoint is over all of them. An error says that none was
+    /// taken, and why.
     fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended>;
 
     /// The number of records.
@@ -79,8 +86,9 @@ pub trait Log: Send + Sync {
 
     fn control(&self, name: &str) -> Result<Option<Vec<u8>>>;
 
-    /// Forgets the body and the salt of a message, never its envelope.
-    fn erase(&self, message: &Id) -> Result<()>;
+    /// Forgets the bodies and the salts at these positions, never the envelopes. False: they cannot be read any more, and some trace of
+    /// them is still in a file; a later append or `erase` tries again.
+    fn erase(&self, positions: &[u64]) -> Result<bool>;
 }
 
 impl<L: Log + ?Sized> Log for Arc<L> {
@@ -120,7 +128,7 @@ impl<L: Log + ?Sized> Log for Arc<L> {
         (**self).control(name)
     }
 
-    fn erase(&self, message: &Id) -> Result<()> {
-        (**self).erase(message)
+    fn erase(&self, positions: &[u64]) -> Result<bool> {
+        (**self).erase(positions)
     }
 }
