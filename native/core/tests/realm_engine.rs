@@ -22,7 +22,7 @@ use ama2sec_core::realm::draft::{Parts, draft_approval};
 use ama2sec_core::realm::engine::{Answer, Engine, Submission};
 use ama2sec_core::realm::evidence::{check_equivocation, check_fork, encode_equivocation, encode_fork};
 use ama2sec_core::realm::export::{checkpoint_item, pair_items};
-use ama2sec_core::realm::log::{Appended, Log, MemoryLog, Pair};
+use ama2sec_core::realm::log::{Appended, Log, MemoryLog, Pair, Source};
 use ama2sec_core::realm::receipt::check_receipt;
 use ama2sec_core::realm::replay::{Expected, RealmVerified, Replay, ReplayFailure};
 use ama2sec_core::realm::{Limits, Record};
@@ -309,6 +309,20 @@ impl Liar {
     }
 }
 
+impl Source for Liar {
+    fn head(&self) -> Result<u64> {
+        self.inner.head()
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
+        Ok(if from == 0 { self.lie(self.inner.read(0, limit)?) } else { self.inner.read(from, limit)? })
+    }
+
+    fn checkpoint(&self) -> Result<Option<String>> {
+        self.inner.checkpoint()
+    }
+}
+
 impl Log for Liar {
     fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
         match self.way.load(Ordering::SeqCst) {
@@ -316,15 +330,6 @@ impl Log for Liar {
             10 => Ok(Appended::Conflict(expected)),
             _ => self.inner.append(expected, pairs, checkpoint),
         }
-    }
-    fn head(&self) -> Result<u64> {
-        self.inner.head()
-    }
-    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
-        Ok(if from == 0 { self.lie(self.inner.read(0, limit)?) } else { self.inner.read(from, limit)? })
-    }
-    fn checkpoint(&self) -> Result<Option<String>> {
-        self.inner.checkpoint()
     }
     fn watch(&self, from: u64) -> Result<u64> {
         self.inner.watch(from)

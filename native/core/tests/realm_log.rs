@@ -19,7 +19,7 @@ use ama2sec_core::message::{BodyPart, Id, Kind, Proposal};
 use ama2sec_core::realm::Limits;
 use ama2sec_core::realm::draft::{Parts, draft_approval};
 use ama2sec_core::realm::engine::{Answer, Engine, Submission};
-use ama2sec_core::realm::log::{Durability, Log, MemoryLog, SqliteLog};
+use ama2sec_core::realm::log::{Durability, Log, MemoryLog, Source, SqliteLog};
 use desk::{Desk, exported};
 use rusqlite::Connection;
 use support::*;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use super::{Appended, Log, Pair};
+use super::{Appended, Log, Pair, Source};
 use crate::errors::{Code, Error, Result};
 
 /// A log in memory. It is gone with the process.
@@ -44,6 +44,22 @@ fn poisoned() -> Error {
     Error::new(Code::Panic, "a log that no thread has left half written", "one")
 }
 
+impl Source for MemoryLog {
+    fn head(&self) -> Result<u64> {
+        Ok(self.kept()?.head())
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
+        let kept = self.kept()?;
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        Ok(kept.pairs.iter().skip(from).take(limit).cloned().collect())
+    }
+
+    fn checkpoint(&self) -> Result<Option<String>> {
+        Ok(self.kept()?.checkpoint.clone())
+    }
+}
+
 impl Log for MemoryLog {
     fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
         let mut kept = self.kept()?;
@@ -57,20 +73,6 @@ impl Log for MemoryLog {
             self.grown.notify_all();
         }
         Ok(Appended::Committed)
-    }
-
-    fn head(&self) -> Result<u64> {
-        Ok(self.kept()?.head())
-    }
-
-    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
-        let kept = self.kept()?;
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        Ok(kept.pairs.iter().skip(from).take(limit).cloned().collect())
-    }
-
-    fn checkpoint(&self) -> Result<Option<String>> {
-        Ok(self.kept()?.checkpoint.clone())
     }
 
     fn watch(&self, from: u64) -> Result<u64> {

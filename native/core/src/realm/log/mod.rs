@@ -8,7 +8,7 @@ mod wake;
 
 pub use memory::MemoryLog;
 pub use schema::Durability;
-pub use sqlite::SqliteLog;
+pub use sqlite::{SqliteFile, SqliteLog};
 
 use std::sync::Arc;
 
@@ -55,17 +55,8 @@ pub trait Turn {}
 
 impl Turn for () {}
 
-/// A totally ordered sequence of records with their entries. It is not trusted: whoever reads it replays it.
-pub trait Log: Send + Sync {
-    /// Waits for this writer's turn, where writers take turns. It is a courtesy: what keeps them apart is `append`.
-    fn turn(&self) -> Result<Box<dyn Turn + '_>> {
-        Ok(Box::new(()))
-    }
-
-    /// Takes all pairs if exactly `expected` records are there, else none. The checkpoint is over all of them. An error says that none was
-    /// taken, and why.
-    fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended>;
-
+/// A totally ordered sequence of records with their entries, for readers. It is not trusted: whoever reads it replays it.
+pub trait Source {
     /// The number of records.
     fn head(&self) -> Result<u64>;
 
@@ -74,6 +65,18 @@ pub trait Log: Send + Sync {
 
     /// The newest checkpoint; None of an empty log.
     fn checkpoint(&self) -> Result<Option<String>>;
+}
+
+/// One that can be written.
+pub trait Log: Source + Send + Sync {
+    /// Waits for this writer's turn, where writers take turns. It is a courtesy: what keeps them apart is `append`.
+    fn turn(&self) -> Result<Box<dyn Turn + '_>> {
+        Ok(Box::new(()))
+    }
+
+    /// Takes all pairs if exactly `expected` records are there, else none. The checkpoint is over all of them. An error says that none was
+    /// taken, and why.
+    fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended>;
 
     /// Waits until there are more than `from` records, or `end_watch` is called; the number of records.
     fn watch(&self, from: u64) -> Result<u64>;
@@ -91,15 +94,7 @@ pub trait Log: Send + Sync {
     fn erase(&self, positions: &[u64]) -> Result<bool>;
 }
 
-impl<L: Log + ?Sized> Log for Arc<L> {
-    fn turn(&self) -> Result<Box<dyn Turn + '_>> {
-        (**self).turn()
-    }
-
-    fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
-        (**self).append(expected, pairs, checkpoint)
-    }
-
+impl<L: Source + ?Sized> Source for Arc<L> {
     fn head(&self) -> Result<u64> {
         (**self).head()
     }
@@ -110,6 +105,16 @@ impl<L: Log + ?Sized> Log for Arc<L> {
 
     fn checkpoint(&self) -> Result<Option<String>> {
         (**self).checkpoint()
+    }
+}
+
+impl<L: Log + ?Sized> Log for Arc<L> {
+    fn turn(&self) -> Result<Box<dyn Turn + '_>> {
+        (**self).turn()
+    }
+
+    fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
+        (**self).append(expected, pairs, checkpoint)
     }
 
     fn watch(&self, from: u64) -> Result<u64> {

@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::schema::{self, Durability, OpenAs};
-use super::turnstile::Turnstile;
+use super::turnstile::{Turnstile, beside};
 use super::wake::Wake;
-use super::{Appended, Log, Pair, Turn};
+use super::{Appended, Log, Pair, Source, Turn};
 use crate::errors::{Code, Error, Result};
 use crate::realm::record::Record;
 use std::sync::Arc;
@@ -68,6 +68,14 @@ impl SqliteLog {
         })
     }
 
+    /// Removes a file in which nothing began, with what lies beside it.
+    pub fn discard(path: &Path) {
+        for ending in ["", "-wal", "-shm", ".turn", ".lock", ".wake"] {
+            // What is not there need not be removed.
+            let _ = std::fs::remove_file(beside(path, ending));
+        }
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -117,6 +125,31 @@ impl SqliteLog {
             .map_err(|fault| schema::named(&fault))?;
         self.unscrubbed.store(busy != 0, Ordering::SeqCst);
         Ok(busy == 0)
+    }
+}
+
+/// A realm's file, opened for reading alone: nothing is locked, made or changed, and whoever has the realm open goes on.
+#[derive(Debug)]
+pub struct SqliteFile(Mutex<Connection>);
+
+impl SqliteFile {
+    /// Raises `FileUnreadable`, `LogForm`, `LogVersion`, `LogDamaged`.
+    pub fn open(path: &Path) -> Result<SqliteFile> {
+        Ok(SqliteFile(Mutex::new(schema::open(path, OpenAs::Reader)?.0)))
+    }
+}
+
+impl Source for SqliteFile {
+    fn head(&self) -> Result<u64> {
+        head_of(&*self.0.lock().map_err(|_| poisoned())?).map_err(|fault| schema::named(&fault))
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
+        read_pairs(&*self.0.lock().map_err(|_| poisoned())?, from, limit)
+    }
+
+    fn checkpoint(&self) -> Result<Option<String>> {
+        read_checkpoint(&*self.0.lock().map_err(|_| poisoned())?)
     }
 }
 
@@ -195,6 +228,20 @@ pub(super) fn read_checkpoint(connection: &Connection) -> Result<Option<String>>
     statement.query_row([], |row| row.get(0)).optional().map_err(|fault| schema::named(&fault))
 }
 
+impl Source for SqliteLog {
+    fn head(&self) -> Result<u64> {
+        head_of(&*self.reader()?).map_err(|fault| schema::named(&fault))
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
+        read_pairs(&*self.reader()?, from, limit)
+    }
+
+    fn checkpoint(&self) -> Result<Option<String>> {
+        read_checkpoint(&*self.reader()?)
+    }
+}
+
 impl Log for SqliteLog {
     fn turn(&self) -> Result<Box<dyn Turn + '_>> {
         self.check_process()?;
@@ -214,18 +261,6 @@ impl Log for SqliteLog {
             Err(Refused::Unknown) => Ok(Appended::Unknown),
             Err(Refused::Fault(error)) => Err(error),
         }
-    }
-
-    fn head(&self) -> Result<u64> {
-        head_of(&*self.reader()?).map_err(|fault| schema::named(&fault))
-    }
-
-    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
-        read_pairs(&*self.reader()?, from, limit)
-    }
-
-    fn checkpoint(&self) -> Result<Option<String>> {
-        read_checkpoint(&*self.reader()?)
     }
 
     fn watch(&self, from: u64) -> Result<u64> {
