@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+CRASH := .pytest_cache/crash
 PY := $(abspath $(VENV))/bin/python
 STAMP := $(VENV)/.installed
 BUILT := $(VENV)/.built
@@ -16,7 +17,7 @@ LIBPYTHON := import os, sys, sysconfig; at, name = map(sysconfig.get_config_var,
 # Either would silently hide the flags of .cargo/config.toml. Builds with flags of their own call cargo (see CONTRIBUTING.md).
 unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 
-.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git lock presupposed install build clean
+.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate test-crash lock presupposed install build clean
 
 all: build
 
@@ -56,6 +57,11 @@ test-rust: $(STAMP)
 
 test-python: $(BUILT)
 	$(PY) -m pytest
+
+# Kill -9 under 32 writers in 4 processes, KILLS times (200), a quarter inside a transaction; then both implementations judge the file.
+test-crash: $(BUILT)
+	@rm -rf $(CRASH)
+	$(PY) -m tests.realm_writers $(CRASH) $(or $(KILLS),200)
 
 # Every history of a small realm, of up to DEPTH moves, in both implementations: hours at the depth of 5.
 enumerate: $(BUILT)

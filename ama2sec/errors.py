@@ -551,7 +551,7 @@ _ROWS: Final[tuple[tuple[int, str, str, str, bool, str], ...]] = (
     (526, "LogReadOnly", "file", "log.2.4", True, "The realm's file cannot be written; nothing was taken."),
     (527, "LogBusy", "file", "log.2.4", True, "Another writer did not let go of the realm's file; nothing was taken."),
     (528, "LogFailed", "file", "log.2.4", True, "The realm's file could not be read or written; nothing was taken."),
-    (529, "LogForked", "usage", "log.2.5", True, "The log was opened before the process was forked."),
+    (529, "LogForked", "usage", "log.2.6", True, "The log was opened before the process was forked."),
     (901, "Internal", "internal", "errors.3", True, "A fault of this software; please report it."),
     (902, "Panic", "internal", "errors.3", True, "The core stopped on a fault of its own; nothing was accepted."),
     (903, "SelfTestFailed", "internal", "identity.1.6", True, "The signature library accepts what rule S forbids."),

@@ -1,10 +1,11 @@
-"""A realm in memory with a few agents: what the demonstration, and the tests, act with. Keys and entries are real."""
+"""A realm, in memory or in a file, with a few agents: what the demonstration, and the tests, act with. Keys and entries are real."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, Final
 
 from ama2sec._native import (
@@ -39,14 +40,24 @@ class Actor:
 class Desk:
     """One realm under one root; its clock stands still unless somebody moves ``now``."""
 
-    def __init__(self, name: str, now: int, new_key: Callable[[], SigningKey] = SigningKey.generate) -> None:
+    def __init__(
+        self,
+        name: str,
+        now: int,
+        new_key: Callable[[], SigningKey] = SigningKey.generate,
+        *,
+        path: str | PathLike[str] | None = None,
+        durability: str = "full",
+    ) -> None:
         self.now = now
         self._new_key = new_key
         self.sequencer = new_key()
         key = new_key()
         self.root = Actor("root", key, key.public.thumbprint)
         draft = draft_realm(key.public, json.dumps(self._document(name)), now)
-        self.engine, self.first = RealmEngine.create(draft.sign(key).envelope, self.sequencer, now, budgets=False)
+        self.engine, self.first = RealmEngine.create(
+            draft.sign(key).envelope, self.sequencer, now, budgets=False, path=path, durability=durability
+        )
         self.names = {self.root.id: "root"}
 
     def _document(self, name: str) -> dict[str, Any]:

@@ -238,7 +238,7 @@ catalogue! {
     526 LogReadOnly "file" Caller "log.2.4" true "The realm's file cannot be written; nothing was taken.";
     527 LogBusy "file" Caller "log.2.4" true "Another writer did not let go of the realm's file; nothing was taken.";
     528 LogFailed "file" Caller "log.2.4" true "The realm's file could not be read or written; nothing was taken.";
-    529 LogForked "usage" Caller "log.2.5" true "The log was opened before the process was forked.";
+    529 LogForked "usage" Caller "log.2.6" true "The log was opened before the process was forked.";
     901 Internal "internal" Us "errors.3" true "A fault of this software; please report it.";
     902 Panic "internal" Us "errors.3" true "The core stopped on a fault of its own; nothing was accepted.";
     903 SelfTestFailed "internal" Us "identity.1.6" true "The signature library accepts what rule S forbids.";

@@ -120,7 +120,19 @@ pub(super) fn open(path: &Path, how: OpenAs) -> Result<(Connection, Durability)>
     let connection = opened.map_err(|fault| named(&fault))?;
     let durability = check_form(&connection)?;
     settle(&connection, how, durability).map_err(|fault| named(&fault))?;
+    if how == OpenAs::Writer {
+        check_pages(&connection)?;
+    }
     Ok((connection, durability))
+}
+
+/// Every page, also those that a replay does not read (log.2.4).
+fn check_pages(connection: &Connection) -> Result<()> {
+    let said = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match said.map_err(|fault| named(&fault))?.as_str() {
+        "ok" => Ok(()),
+        other => Err(Error::new(Code::LogDamaged, "sound pages", crate::text::shown(other.as_bytes()))),
+    }
 }
 
 fn check_form(connection: &Connection) -> Result<Durability> {

@@ -18,9 +18,9 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct SqliteLog {
     path: PathBuf,
-    writer: Mutex<Connection>,
-    /// Its own, so that nobody who reads waits for a commit.
+    /// Its own, so that nobody who reads waits for a commit. It is closed before the writer: whoever closes last writes the WAL back.
     reader: Mutex<Connection>,
+    writer: Mutex<Connection>,
     turnstile: Arc<Turnstile>,
     wake: Wake,
     durability: Durability,
