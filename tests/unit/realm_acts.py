@@ -5,6 +5,7 @@ An act makes a realm, hands entries to the engine, and gives the code of the las
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -237,7 +238,32 @@ def same_heads(_: object) -> object:
     return check_fork(evidence, PublicKey(key_of("sequencer")), desk.engine.origin)
 
 
+def file_with(*edits: str, damage: bool = False) -> Callable[[Any], object]:
+    """Opening a realm's file whose owner has edited it."""
+
+    def run(place: Any) -> object:
+        path = place.folder / "realm.db"
+        sequencer = SigningKey.from_seed(seed_of("sequencer"))
+        engine, _ = RealmEngine.create(World().genesis, sequencer, TIME, path=path)
+        realm = engine.realm
+        del engine
+        connection = sqlite3.connect(path, isolation_level=None)
+        for edit in edits:
+            connection.execute(edit)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        if damage:
+            path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 4096 + path.read_bytes()[8192:])
+        return RealmEngine.load(path, sequencer, realm)
+
+    return run
+
+
 REALM_ACTS: Final[dict[str, Callable[[Any], object]]] = {
+    "LogForm": file_with("PRAGMA application_id = 1"),
+    "LogVersion": file_with("PRAGMA user_version = 2"),
+    "LogFailed": file_with("DROP TABLE meta"),
+    "LogDamaged": file_with(damage=True),
     "QuotaExceeded": realm(flooded),
     "ConversationUnknown": said(c2=OTHER),
     "PrincipalRevoked": realm(revoked),

@@ -338,8 +338,8 @@ ACTS: dict[str, Callable[[Place], object]] = {
     "SelfTestFailed": lax_library,
 }
 ACTS |= REALM_ACTS
-# A panic, and what a log does: in the tests of the core.
-ELSEWHERE = {"Panic", "LogUnknown", "LogConflict"}
+# A panic, and what a log does: in the tests of the core. What a disk, a suspended writer and a fork do: in test_realm_file.
+ELSEWHERE = {"Panic", "LogUnknown", "LogConflict", "LogFull", "LogReadOnly", "LogBusy", "LogForked"}
 
 
 def _private(path: Path, data: bytes) -> Path:
