@@ -11,7 +11,7 @@ use ama2sec_core::errors::{Code, Result};
 use ama2sec_core::history::Hash;
 use ama2sec_core::history::accumulator::{Scope, fingerprints};
 use ama2sec_core::history::head::{Fingerprint, Head};
-use ama2sec_core::history::lightclient::{LightClient, Source, context_of};
+use ama2sec_core::history::lightclient::{LightClient, Source};
 use ama2sec_core::message::{UnverifiedEnvelope, VerifiedEnvelope, parse_message};
 
 use super::DIRECTORY;
@@ -147,9 +147,7 @@ fn take(pair: &mut Option<(LightClient, Follower)>, step: &Step) -> std::result:
         }
         (Step::MissingBySender(entry, id, proof), Some((client, twin))) => {
             let entry = verified(entry).map_err(|fault| fault.code)?;
-            let context = context_of(&entry).map_err(|fault| fault.code)?;
-            let found = client.missing(context, Source::Sender, id, proof);
-            agreed(found, twin.missing(&context, id, proof))?;
+            agreed(client.missing_by(&entry, id, proof), twin.missing_by(&entry, id, proof))?;
         }
         (Step::MissingByPeer(context, id, proof), Some((client, twin))) => {
             let found = client.missing(*context, Source::Peer, id, proof);

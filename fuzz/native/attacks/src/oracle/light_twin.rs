@@ -4,6 +4,7 @@ use ama2sec_core::errors::Code;
 use ama2sec_core::history::Hash;
 use ama2sec_core::history::accumulator::{BranchTree, Scope, fingerprints};
 use ama2sec_core::history::head::{Fingerprint, Head};
+use ama2sec_core::history::lightclient::context_of;
 use ama2sec_core::message::{Kind, VerifiedEnvelope};
 
 use super::form;
@@ -130,6 +131,13 @@ impl Follower {
         let right = Model::<BranchTree>::new(ids.clone()).inclusion_proof(size, ids.len());
         check(proof == right && ids[size] == *id, Code::ProofRoot)?;
         check(ids[..size] == self.history.ids, Code::ContextForked)
+    }
+
+    /// The same for somebody's message: he may write here, or his word does not count.
+    pub fn missing_by(&self, message: &VerifiedEnvelope, id: &Hash, proof: &[u8]) -> Judged<()> {
+        is_member(self.history.members.as_deref(), message)?;
+        let context = context_of(message).map_err(|fault| fault.code)?;
+        self.missing(&context, id, proof)
     }
 
     /// proofs.5.4.
