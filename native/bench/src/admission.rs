@@ -1,12 +1,10 @@
 //! Verify, admit and append against a bare loop of `ed25519_dalek`'s `verify` over the same bytes and on as many threads, in turn, slice
 //! by slice; CPU time of all threads, so "per core" whatever the number of cores. Prints ratios; asserts only that every entry is admitted.
 
-#[path = "../../core/tests/realm_support/mod.rs"]
-mod support;
-
 use std::hint::black_box;
 use std::sync::Arc;
 
+use crate::support::{self, QUORUMS, Random, SEQUENCER, START, Who, enrol_part, genesis, key, root};
 use ama2sec_core::errors::Result;
 use ama2sec_core::history::sha_tree::TreeHead;
 use ama2sec_core::identity::{Enrolled, Purpose, in_parallel};
@@ -20,7 +18,6 @@ use ama2sec_core::realm::log::MemoryLog;
 use ama2sec_core::realm::replay::{Expected, Replay};
 use ama2sec_core::realm::{Limits, State};
 use ed25519_dalek::{Signature, Verifier, VerifyingKey};
-use support::{QUORUMS, Random, SEQUENCER, START, Who, enrol_part, genesis, key, root};
 
 use crate::clock::{cpu_of_all, median};
 

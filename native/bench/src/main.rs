@@ -3,7 +3,10 @@
 
 mod admission;
 mod clock;
+mod log;
 mod proofs;
+#[path = "../../core/tests/realm_support/mod.rs"]
+mod support;
 mod trees;
 
 use ama2sec_core::history::accumulator::{CompactRange, Scope};
@@ -35,10 +38,14 @@ fn main() -> Outcome {
     if asked.first().is_some_and(|first| first == "admission") {
         return admission::run();
     }
+    if asked.first().is_some_and(|first| first == "log") {
+        return log::run(asked.get(1).is_some_and(|second| second == "--big"));
+    }
     if asked.first().is_none_or(|first| first == "--big") {
         signatures()?;
         proofs::run(false)?;
         admission::run()?;
+        log::run(!asked.is_empty())?;
     }
     trees::run(&asked)
 }

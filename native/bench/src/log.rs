@@ -1,0 +1,247 @@
+//! A realm in a file: senders in several threads with `fsync` before each answer, against a bare SQLite loop with the same rows and the
+//! same sharing of commits; and how long it takes to open. By the clock on the wall, because a disk's time is no CPU time: on a busy
+//! machine both sides wait. Prints; asserts only that every entry is admitted.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use crate::support::{self, QUORUMS, SEQUENCER, START, Who, enrol_part, genesis, key, root};
+use ama2sec_core::identity::Purpose;
+use ama2sec_core::message::{Id, OpenPart, Proposal, Seq};
+use ama2sec_core::realm::draft::{Author, Parts, draft_message, draft_open, draft_proposal};
+use ama2sec_core::realm::engine::{Answer, Engine, Submission};
+use ama2sec_core::realm::log::{Durability, Log, SqliteLog};
+use ama2sec_core::realm::{Limits, State};
+use rusqlite::{Connection, TransactionBehavior, params};
+
+type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const SENDERS: u16 = 8;
+/// Checkpoints of SQLite lie 8,000 pages apart, and each stops somebody: enough messages for several.
+const EACH: usize = 2_500;
+const P99_MS: f64 = 1.2;
+const BARE: f64 = 1.3;
+
+pub fn run(big: bool) -> Outcome {
+    let folder = tempfile::tempdir()?;
+    senders(folder.path(), Durability::Full)?;
+    senders(folder.path(), Durability::Normal)?;
+    opening(folder.path(), if big { 1_000_000 } else { 50_000 })
+}
+
+/// What one sender hands in.
+type Entries = Vec<Vec<u8>>;
+
+struct Made {
+    engine: Engine<SqliteLog>,
+    realm: Id,
+    entries: Vec<Entries>,
+}
+
+fn parts(counter: u32, salt: u16) -> Parts<'static> {
+    let mut bytes = [0; 16];
+    bytes[..4].copy_from_slice(&counter.to_be_bytes());
+    bytes[4..6].copy_from_slice(&salt.to_be_bytes());
+    let seq = Seq { epoch: START, counter };
+    Parts { recipients: Vec::new(), seq, time: START, salt: bytes, body: None }
+}
+
+fn admitted(answer: &Answer) -> Outcome {
+    match answer {
+        Answer::Sequenced { error: None, .. } => Ok(()),
+        other => Err(format!("not admitted: {other:?}").into()),
+    }
+}
+
+fn hand_in<L: Log>(engine: &Engine<L>, envelope: &[u8]) -> Outcome {
+    admitted(&engine.submit(Submission { envelope, body: None }, START)?)
+}
+
+/// A realm with senders, and what each of them will say.
+fn made(path: &Path, durability: Durability, each: usize) -> Outcome<Made> {
+    let log = SqliteLog::create(path, durability)?;
+    let (engine, genesis) = Engine::create(log, key(SEQUENCER), &genesis(QUORUMS, true), START, Limits::NONE)?;
+    let realm = genesis.id;
+    let mut people = Vec::new();
+    for number in 0..SENDERS {
+        let seed = 2_000 + number;
+        let part = enrol_part(realm, &format!("sender-{number}"), seed, Purpose::Message, &[], None);
+        let envelope = drafted(&engine, root(0), |author, state| {
+            let seen = state.seen_registry(state.registry_size())?;
+            draft_proposal(author, &parts(u32::from(number) + 1, 0), &seen, Proposal::Enrol(Box::new(part)))
+        })?;
+        hand_in(&engine, &envelope)?;
+        people.push(Who { seed, agent: support::id_of(&envelope), grant: None });
+    }
+    let first = *people.first().ok_or("a sender")?;
+    let open = drafted(&engine, first, |author, state| {
+        let open = OpenPart { members: None, required: false, definition: None };
+        draft_open(author, &parts(1, 0), &state.seen_registry(state.registry_size())?, open)
+    })?;
+    hand_in(&engine, &open)?;
+    let chat = support::id_of(&open);
+    let say = |who: Who, counter: u32| {
+        drafted(&engine, who, |author, state| {
+            let seen = state.seen(state.seen_registry(state.registry_size())?, &chat, &chat, 1)?;
+            draft_message(author, &parts(counter, who.seed), &seen, Vec::new())
+        })
+    };
+    let all = |who: &Who| (1..=u32::try_from(each)?).map(|counter| say(*who, counter)).collect::<Outcome<Entries>>();
+    let entries = people.iter().map(all).collect::<Outcome<Vec<_>>>()?;
+    Ok(Made { engine, realm, entries })
+}
+
+fn drafted<L: Log>(
+    engine: &Engine<L>,
+    who: Who,
+    draft: impl FnOnce(Author<'_>, &State) -> ama2sec_core::errors::Result<ama2sec_core::message::Draft>,
+) -> Outcome<Vec<u8>> {
+    Ok(engine.with(|replica| Ok(support::signed(who, |author| draft(author, replica.state()))))?)
+}
+
+/// Milliseconds from call to answer of each message, all senders at once; and how long it took altogether, in s.
+fn timed(entries: &[Entries], hand_in: impl Fn(&[u8]) -> Outcome + Sync) -> Outcome<(Vec<f64>, f64)> {
+    let start = Instant::now();
+    let times = std::thread::scope(|scope| {
+        let send = |mine: &Entries| {
+            mine.iter()
+                .map(|entry| {
+                    let start = Instant::now();
+                    hand_in(entry).map_err(|fault| fault.to_string())?;
+                    Ok(start.elapsed().as_secs_f64() * 1e3)
+                })
+                .collect::<std::result::Result<Vec<f64>, String>>()
+        };
+        let threads: Vec<_> = entries.iter().map(|mine| scope.spawn(move || send(mine))).collect();
+        threads.into_iter().map(|thread| thread.join().map_err(|_| "a sender panicked".to_owned())?).collect()
+    });
+    let times: std::result::Result<Vec<Vec<f64>>, String> = times;
+    Ok((times?.concat(), start.elapsed().as_secs_f64()))
+}
+
+fn senders(folder: &Path, durability: Durability) -> Outcome {
+    let made = made(&folder.join(format!("{}.db", durability.as_str())), durability, EACH)?;
+    let (mut ours, took) = timed(&made.entries, |entry| hand_in(&made.engine, entry))?;
+    let bare = Bare::new(&folder.join(format!("{}-bare.db", durability.as_str())), durability)?;
+    let (mut theirs, bare_took) = timed(&made.entries, |entry| bare.put(entry))?;
+    println!("{SENDERS} senders in threads, {EACH} messages each, durability {}", durability.as_str());
+    line("ama2sec", &mut ours, took);
+    line("bare SQLite, same rows, shared commits", &mut theirs, bare_took);
+    let ratio = percentile(&mut ours, 0.99) / percentile(&mut theirs, 0.99);
+    let p99 = percentile(&mut ours, 0.99);
+    let verdict = |met: bool| if met { "met" } else { "NOT MET" };
+    if durability == Durability::Full {
+        println!("  p99 {p99:.2} ms, asked < {P99_MS}: {}", verdict(p99 < P99_MS));
+        println!("  p99 is {ratio:.2}x the bare loop's, asked <= {BARE}: {}", verdict(ratio <= BARE));
+    }
+    Ok(())
+}
+
+fn line(what: &str, times: &mut [f64], took: f64) {
+    let rate = times.len() as f64 / took;
+    let [half, p99, p999] = [0.5, 0.99, 0.999].map(|part| percentile(times, part));
+    println!("  {what:<40} p50 {half:>6.2} ms   p99 {p99:>6.2} ms   p99.9 {p999:>6.2} ms   {rate:>8.0} messages/s");
+}
+
+fn percentile(times: &mut [f64], part: f64) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get((times.len() as f64 * part) as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// The same rows, and the same way to share a commit, without any judgement.
+struct Bare {
+    connection: Mutex<Connection>,
+    waiting: Mutex<VecDeque<(u64, Vec<u8>)>>,
+    handed: Mutex<u64>,
+    done: Mutex<u64>,
+}
+
+impl Bare {
+    fn new(path: &Path, durability: Durability) -> Outcome<Bare> {
+        drop(SqliteLog::create(path, durability)?);
+        let connection = Connection::open(path)?;
+        let synchronous = if durability == Durability::Full { "FULL" } else { "NORMAL" };
+        connection.execute_batch(&format!(
+            "PRAGMA synchronous={synchronous}; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=8000"
+        ))?;
+        Ok(Bare {
+            connection: Mutex::new(connection),
+            waiting: Mutex::default(),
+            handed: Mutex::new(0),
+            done: Mutex::new(0),
+        })
+    }
+
+    fn put(&self, entry: &[u8]) -> Outcome {
+        let broken = |_| "a sender panicked";
+        let mine = {
+            let mut handed = self.handed.lock().map_err(|_| "a sender panicked")?;
+            let mine = *handed;
+            self.waiting.lock().map_err(|_| "a sender panicked")?.push_back((mine, entry.to_vec()));
+            *handed += 1;
+            mine
+        };
+        let mut connection = self.connection.lock().map_err(broken)?;
+        if *self.done.lock().map_err(|_| "a sender panicked")? > mine {
+            return Ok(());
+        }
+        let batch: Vec<_> = self.waiting.lock().map_err(|_| "a sender panicked")?.drain(..).collect();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (position, entry) in &batch {
+            let position = i64::try_from(*position)?;
+            transaction.prepare_cached("INSERT INTO record VALUES (?1, ?2)")?.execute(params![position, [7u8; 164]])?;
+            transaction.prepare_cached("INSERT INTO envelope VALUES (?1, ?2)")?.execute(params![position, entry])?;
+        }
+        let put = "INSERT OR REPLACE INTO checkpoint VALUES (1, ?1, ?2)";
+        let size = batch.last().map_or(0, |(position, _)| position + 1);
+        transaction.prepare_cached(put)?.execute(params![i64::try_from(size)?, "x".repeat(250)])?;
+        transaction.commit()?;
+        *self.done.lock().map_err(|_| "a sender panicked")? = size;
+        Ok(())
+    }
+}
+
+/// How long it takes to open a realm: every signature, verdict and root again.
+fn opening(folder: &Path, records: usize) -> Outcome {
+    let path = folder.join("large.db");
+    let each = records / usize::from(SENDERS);
+    let Made { engine, realm, entries } = made(&path, Durability::Normal, each)?;
+    for mine in &entries {
+        let items: Vec<Submission<'_>> = mine.iter().map(|envelope| Submission { envelope, body: None }).collect();
+        engine.submit_many(&items, START)?.iter().try_for_each(admitted)?;
+    }
+    drop((engine, entries));
+    let before = resident_mb();
+    let start = Instant::now();
+    let loaded = Engine::load(SqliteLog::open(&path, None)?, key(SEQUENCER), &realm, Limits::NONE)?;
+    let took = start.elapsed().as_secs_f64();
+    let count = loaded.with(|replica| Ok(replica.records()))?;
+    println!("opening a realm of {count} records: {took:.2} s, {:.0} records/s", count as f64 / took);
+    println!("  resident memory grew by {} MB", resident_mb().saturating_sub(before));
+    Ok(())
+}
+
+fn resident_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default().to_owned();
+    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_measured_is_admitted_and_opens_again() {
+        let folder = tempfile::tempdir().unwrap_or_else(|fault| unreachable!("{fault}"));
+        let made =
+            made(&folder.path().join("a.db"), Durability::Full, 5).unwrap_or_else(|fault| unreachable!("{fault}"));
+        let ours = timed(&made.entries, |entry| hand_in(&made.engine, entry));
+        assert_eq!(ours.map(|(times, _)| times.len()).ok(), Some(40));
+        let again = timed(&made.entries, |entry| hand_in(&made.engine, entry));
+        assert!(again.is_err(), "duplicates are no figure");
+        assert!(opening(folder.path(), 80).is_ok());
+    }
+}
