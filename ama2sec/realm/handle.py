@@ -196,11 +196,13 @@ class _Seen:
             return whole
         # Whatever this context covers has been looked through, so that nothing addressed to the agent is overlooked.
         self.agent.realm.deliver()
-        size = self.agent.mailbox.consumed(self.branch, whole.size)
+        lineage = self.agent.realm.lineage(self.conversation, self.branch, whole.size)
+        size = self.agent.mailbox.consumed(lineage)
         if size == whole.size:
             return whole
-        if size == 0:
-            raise error("ContextUnder", "at least one entry that was acknowledged", "none of this branch")
+        base = lineage[1][1] if len(lineage) > 1 else 0
+        if size <= base:
+            raise error("ContextUnder", f"more than {base} entries of the branch that were acknowledged", f"{size}")
         return engine.context(self.conversation, self.branch, size=size)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -244,13 +244,20 @@ class Mailbox:
 
     # -- consumed ------------------------------------------------------------------------------------------------
 
-    def consumed(self, branch: Id, size: int) -> int:
-        """How many of the first ``size`` leaves of a branch come before the first message that was not acknowledged (agent.3.3)."""
+    def consumed(self, lineage: Sequence[tuple[Id, int]]) -> int:
+        """How many leaves of a branch come before the first message that was not acknowledged (agent.3.3).
+
+        ``lineage``: the branch and its size, its parent and how much it has inherited of it, and so on to the first branch.
+        """
+        size = lineage[0][1]
+        ends = dict(lineage)
         for entry in self._waiting.values():
-            if entry.home is not None and entry.home[0] == branch:
-                return min(size, entry.home[1])
-        if self.overflow is not None and (first := self._first_unread(branch, self.overflow)) is not None:
-            return min(size, first)
+            if entry.home is not None and entry.home[1] < ends.get(entry.home[0], 0):
+                size = min(size, entry.home[1])
+        if self.overflow is not None:
+            unread = [self._first_unread(branch, self.overflow) for branch, _ in lineage]
+            firsts = zip(unread, ends.values(), strict=True)
+            size = min([size, *(first for first, end in firsts if first is not None and first < end)])
         return size
 
     def _first_unread(self, branch: Id, overflow: int) -> int | None:

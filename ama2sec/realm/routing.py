@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Router"]
 
 _MEMBERS: Final = 65_536
-"""Conversations whose members are remembered; those of others are read from the log again."""
+"""Conversations whose members, and branches whose parents, are remembered; those of others are read from the log again."""
 _DELIVERED: Final = frozenset({"open", "message"})
 
 Members = frozenset[Id | str] | None
@@ -30,6 +30,7 @@ class Router:
         self._agents: dict[Id, Agent] = {}
         self._groups: dict[str, dict[Id, Agent]] = {}
         self._members: OrderedDict[Id, Members] = OrderedDict()
+        self._forks: OrderedDict[Id, tuple[Id, int]] = OrderedDict()
         self.fault: BaseException | None = None
 
     # -- who is here ---------------------------------------------------------------------------------------------
@@ -79,6 +80,8 @@ class Router:
     def route(self, entry: RealmEntry) -> None:
         """Offer an entry to all who are to have it."""
         if not _is_delivered(entry):
+            if entry.kind == "fork" and entry.code is None:
+                self._note_fork(entry)
             return
         to: Members = frozenset(entry.recipients) or self.members(entry)
         if to is None:
@@ -102,6 +105,24 @@ class Router:
         if to is None:
             return not agent.grant
         return agent.id in to or any(group in to for group in agent.groups)
+
+    def lineage(
+        self, conversation: Id, branch: Id, size: int, find: Callable[[Id], RealmEntry]
+    ) -> list[tuple[Id, int]]:
+        """A branch and its size, its parent and how much of it is inherited, and so on (dag.1.5). ``find`` reads an entry by its id."""
+        found = [(branch, size)]
+        while branch != conversation:
+            if branch not in self._forks:
+                self._note_fork(find(branch))
+            self._forks.move_to_end(branch)
+            branch, base = self._forks[branch]
+            found.append((branch, base))
+        return found
+
+    def _note_fork(self, entry: RealmEntry) -> None:
+        self._forks[entry.id] = entry.context
+        if len(self._forks) > _MEMBERS:
+            self._forks.popitem(last=False)
 
     def members(self, entry: RealmEntry) -> Members:
         """The members of an entry's conversation; None for everyone enrolled."""

@@ -201,6 +201,7 @@ class Realm:
             raise error("ArgumentRange", f"groups: {', '.join(person.groups) or 'none'}", ", ".join(sorted(groups)))
         agent = Agent(self, identity, identity.name, person.id, lease, person.groups, limit)
         self._router.add(agent)
+        agent.mailbox.refill()
         return agent
 
     async def enrol(self, who: Identity | Offer, groups: Iterable[str] = ()) -> Id:
@@ -268,6 +269,7 @@ class Realm:
         made = Child(self, conversation, identity, name, branch, lease)
         self._children[branch] = name
         self._router.add(made)
+        made.mailbox.refill()
         return made
 
     # -- the log -------------------------------------------------------------------------------------------------
@@ -286,6 +288,12 @@ class Realm:
     def is_addressed(self, agent: Agent, entry: RealmEntry) -> bool:
         """Whether an entry is an agent's to handle (spec agent.3.1)."""
         return self._router.is_addressed(agent, entry)
+
+    def lineage(self, conversation: Id, branch: Id, size: int) -> list[tuple[Id, int]]:
+        """A branch and its size, its parent and how much of it is inherited, and so on to the first branch (spec dag.1.5)."""
+        return self._router.lineage(
+            conversation, branch, size, lambda fork: self.engine.entries(self._find(fork), 1)[0]
+        )
 
     def forget(self, agent: Agent) -> None:
         """An agent was closed."""
