@@ -33,6 +33,7 @@ __all__ = [
     "RealmContext",
     "RealmEngine",
     "RealmEntry",
+    "RealmFile",
     "RealmTree",
     "RealmVerified",
     "RecordIncluded",
@@ -561,8 +562,25 @@ class RealmAnswer:
 class RealmEngine:
     @staticmethod
     def create(
-        genesis: bytes, sequencer: SigningKey, now_ms: int, *, budgets: bool = True
+        genesis: bytes,
+        sequencer: SigningKey,
+        now_ms: int,
+        *,
+        budgets: bool = True,
+        path: str | PathLike[str] | None = None,
+        durability: str = "full",
     ) -> tuple[RealmEngine, RealmAnswer]: ...
+    @staticmethod
+    def load(
+        path: str | PathLike[str],
+        sequencer: SigningKey,
+        realm: Id,
+        *,
+        budgets: bool = True,
+        durability: str | None = None,
+        head: str | None = None,
+    ) -> RealmEngine: ...
+    def erasure_pending(self) -> bool: ...
     def submit(
         self, entry: bytes, now_ms: int, *, body: bytes | None = None, body_salt: bytes | None = None
     ) -> RealmAnswer: ...
@@ -633,6 +651,17 @@ class RealmEntry:
     @property
     def envelope(self) -> bytes: ...
     def to_bytes(self) -> bytes: ...
+
+@final
+class RealmFile:
+    @staticmethod
+    def open(path: str | PathLike[str]) -> RealmFile: ...
+    @property
+    def records(self) -> int: ...
+    def head(self) -> str: ...
+    @property
+    def realm(self) -> Id: ...
+    def export(self, conversation: Id | None = None) -> bytes: ...
 
 @final
 class EntryParts:

@@ -231,6 +231,14 @@ catalogue! {
     518 EvidenceInvalid "proof" Peer "record.5" true "The evidence does not prove what it says.";
     520 LogUnknown "log" Peer "record.6.1" true "The log did not say whether it took the entries.";
     521 LogConflict "log" Peer "record.6.3" true "Other writers were always first.";
+    522 LogForm "file" Caller "log.1.1" true "Not a realm's file, or a table of it is not as it should be.";
+    523 LogVersion "file" Caller "log.1.1" true "The realm's file is of a version that this software does not read.";
+    524 LogDamaged "file" Caller "log.2.4" true "A page of the realm's file is damaged.";
+    525 LogFull "file" Caller "log.2.4" true "The disk has no room for the entries; none was taken.";
+    526 LogReadOnly "file" Caller "log.2.4" true "The realm's file cannot be written; nothing was taken.";
+    527 LogBusy "file" Caller "log.2.4" true "Another writer did not let go of the realm's file; nothing was taken.";
+    528 LogFailed "file" Caller "log.2.4" true "The realm's file could not be read or written; nothing was taken.";
+    529 LogForked "usage" Caller "log.2.5" true "The log was opened before the process was forked.";
     901 Internal "internal" Us "errors.3" true "A fault of this software; please report it.";
     902 Panic "internal" Us "errors.3" true "The core stopped on a fault of its own; nothing was accepted.";
     903 SelfTestFailed "internal" Us "identity.1.6" true "The signature library accepts what rule S forbids.";

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "realm_desk/mod.rs"]
+mod desk;
 mod log_suite;
 #[path = "realm_support/mod.rs"]
 mod support;
@@ -12,104 +14,20 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use ama2sec_core::errors::{Code, Result};
 use ama2sec_core::history::sha_tree::TreeHead;
 use ama2sec_core::identity::Purpose;
-use ama2sec_core::message::{BodyPart, Draft, Id, Kind, Proposal, Seq, UnverifiedEnvelope};
+use ama2sec_core::message::{BodyPart, Id, Kind, Proposal, UnverifiedEnvelope};
 use ama2sec_core::realm::checkpoint::{
     Relation, check_checkpoint, compare_checkpoints, sign_checkpoint, stated_origin,
 };
-use ama2sec_core::realm::draft::{Author, Parts, draft_approval, draft_message, draft_open, draft_proposal};
+use ama2sec_core::realm::draft::{Parts, draft_approval};
 use ama2sec_core::realm::engine::{Answer, Engine, Submission};
 use ama2sec_core::realm::evidence::{check_equivocation, check_fork, encode_equivocation, encode_fork};
 use ama2sec_core::realm::export::{checkpoint_item, pair_items};
-use ama2sec_core::realm::log::{Appended, Log, MemoryLog, Pair};
+use ama2sec_core::realm::log::{Appended, Log, MemoryLog, Pair, Source};
 use ama2sec_core::realm::receipt::check_receipt;
 use ama2sec_core::realm::replay::{Expected, RealmVerified, Replay, ReplayFailure};
 use ama2sec_core::realm::{Limits, Record};
+use desk::{Desk, exported};
 use support::*;
-
-/// A realm behind an engine, with a member and a conversation of everybody.
-struct Desk<L: Log> {
-    engine: Engine<L>,
-    sales: Who,
-    chat: Id,
-    counter: u32,
-}
-
-impl<L: Log> Desk<L> {
-    fn new(log: L, limits: Limits) -> Desk<L> {
-        let (engine, _) = Engine::create(log, key(SEQUENCER), &genesis(QUORUMS, true), START, limits).unwrap();
-        let mut desk = Desk { engine, sales: root(0), chat: [0; 32], counter: 0 };
-        let realm = desk.realm();
-        let part = enrol_part(realm, "sales", 1, Purpose::Message, &[], None);
-        let record = desk.propose(root(0), Proposal::Enrol(Box::new(part)));
-        desk.sales = Who { seed: 1, agent: record.id, grant: None };
-        desk.chat = desk.open().id;
-        desk
-    }
-
-    fn realm(&self) -> Id {
-        self.engine.with(|replica| Ok(*replica.state().realm().unwrap())).unwrap()
-    }
-
-    fn parts(&mut self) -> Parts<'static> {
-        self.counter += 1;
-        let mut salt = [0; 16];
-        salt[..4].copy_from_slice(&self.counter.to_be_bytes());
-        Parts { recipients: vec![], seq: Seq { epoch: START, counter: self.counter }, time: START, salt, body: None }
-    }
-
-    fn bytes(&self, who: Who, draft: impl FnOnce(Author<'_>, &ama2sec_core::realm::State) -> Result<Draft>) -> Vec<u8> {
-        self.engine.with(|replica| Ok(signed(who, |author| draft(author, replica.state())))).unwrap()
-    }
-
-    fn submit(&self, bytes: &[u8]) -> Answer {
-        self.engine.submit(Submission { envelope: bytes, body: None }, START).unwrap()
-    }
-
-    #[track_caller]
-    fn record(&self, bytes: &[u8]) -> Record {
-        match self.submit(bytes) {
-            Answer::Sequenced { record, error: None, .. } => record,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn propose(&mut self, who: Who, proposal: Proposal) -> Record {
-        let bytes = self.proposal(who, proposal);
-        self.record(&bytes)
-    }
-
-    fn proposal(&mut self, who: Who, proposal: Proposal) -> Vec<u8> {
-        let parts = self.parts();
-        self.bytes(who, |author, state| {
-            draft_proposal(author, &parts, &state.seen_registry(state.registry_size())?, proposal)
-        })
-    }
-
-    fn open(&mut self) -> Record {
-        let bytes = self.open_bytes();
-        self.record(&bytes)
-    }
-
-    fn open_bytes(&mut self) -> Vec<u8> {
-        let parts = self.parts();
-        let open = ama2sec_core::message::OpenPart { members: None, required: false, definition: None };
-        self.bytes(self.sales, |author, state| draft_open(author, &parts, &state.seen_registry(2)?, open))
-    }
-
-    fn message(&mut self) -> Vec<u8> {
-        let parts = self.parts();
-        self.message_of(&parts)
-    }
-
-    fn message_of(&self, parts: &Parts<'_>) -> Vec<u8> {
-        let chat = self.chat;
-        self.bytes(self.sales, |author, state| {
-            let branches = state.conversation(&chat).unwrap().branches();
-            let size = branches.get(0)?.size;
-            draft_message(author, parts, &state.seen(state.seen_registry(2)?, &chat, &chat, size)?, vec![])
-        })
-    }
-}
 
 fn desk() -> Desk<MemoryLog> {
     Desk::new(MemoryLog::new(), Limits::default())
@@ -117,17 +35,6 @@ fn desk() -> Desk<MemoryLog> {
 
 fn origin<L: Log>(desk: &Desk<L>) -> String {
     desk.engine.with(|replica| Ok(replica.state().registry().unwrap().origin())).unwrap()
-}
-
-fn exported<L: Log>(desk: &Desk<L>, only: Option<&Id>) -> Vec<u8> {
-    let mut out = Vec::new();
-    desk.engine
-        .export(only, |piece| {
-            out.extend_from_slice(piece);
-            Ok(())
-        })
-        .unwrap();
-    out
 }
 
 fn replay(bytes: &[u8], expected: Expected) -> std::result::Result<RealmVerified, (Code, u64)> {
@@ -402,6 +309,20 @@ impl Liar {
     }
 }
 
+impl Source for Liar {
+    fn head(&self) -> Result<u64> {
+        self.inner.head()
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
+        Ok(if from == 0 { self.lie(self.inner.read(0, limit)?) } else { self.inner.read(from, limit)? })
+    }
+
+    fn checkpoint(&self) -> Result<Option<String>> {
+        self.inner.checkpoint()
+    }
+}
+
 impl Log for Liar {
     fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
         match self.way.load(Ordering::SeqCst) {
@@ -409,15 +330,6 @@ impl Log for Liar {
             10 => Ok(Appended::Conflict(expected)),
             _ => self.inner.append(expected, pairs, checkpoint),
         }
-    }
-    fn head(&self) -> Result<u64> {
-        self.inner.head()
-    }
-    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
-        Ok(if from == 0 { self.lie(self.inner.read(0, limit)?) } else { self.inner.read(from, limit)? })
-    }
-    fn checkpoint(&self) -> Result<Option<String>> {
-        self.inner.checkpoint()
     }
     fn watch(&self, from: u64) -> Result<u64> {
         self.inner.watch(from)
@@ -431,8 +343,8 @@ impl Log for Liar {
     fn control(&self, name: &str) -> Result<Option<Vec<u8>>> {
         self.inner.control(name)
     }
-    fn erase(&self, message: &Id) -> Result<()> {
-        self.inner.erase(message)
+    fn erase(&self, positions: &[u64]) -> Result<bool> {
+        self.inner.erase(positions)
     }
 }
 

@@ -9,6 +9,8 @@ mod proofs;
 mod realm;
 mod realm_draft;
 mod realm_entry;
+mod realm_file;
+mod realm_questions;
 mod replay;
 mod rfc6962;
 mod tree;
@@ -48,6 +50,8 @@ mod _core {
     use crate::realm_draft::{EntryParts, RealmContext, draft_realm, next_key_digest, sign_offer};
     #[pymodule_export]
     use crate::realm_entry::RealmEntry;
+    #[pymodule_export]
+    use crate::realm_file::RealmFile;
     #[pymodule_export]
     use crate::replay::{
         Checkpoint, RealmVerified, Replay, check_checkpoint, check_equivocation, check_fork, check_receipt,

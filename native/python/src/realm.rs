@@ -1,5 +1,6 @@
 //! The room realm, for Python: the engine in memory, and what can be asked of a replica.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ama2sec_core::errors::{Code, Error, Result};
@@ -7,22 +8,20 @@ use ama2sec_core::history::consistency::prove_consistency;
 use ama2sec_core::history::sha_tree::Rfc6962;
 use ama2sec_core::message::{Id as CoreId, parse_message};
 use ama2sec_core::realm::Limits;
-use ama2sec_core::realm::dag::{Dag, HeadAt, Node, heads};
 use ama2sec_core::realm::engine::{Answer, Engine, Submission};
-use ama2sec_core::realm::log::{Log, MemoryLog};
+use ama2sec_core::realm::log::{Durability, Log, MemoryLog, SqliteLog};
 use ama2sec_core::realm::record::Record;
 use ama2sec_core::realm::replica::Replica;
-use ama2sec_core::realm::trace::trace;
-use ama2sec_core::realm::view::{code_name, head_view, link_view, node_view, record_view, registry_view};
+use ama2sec_core::realm::view::{code_name, record_view};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
-use serde_json::{Value, json};
 
 use crate::errors::{exact, exact_or_none, guard_detached};
 use crate::identity::{Id, SigningKey};
 use crate::message::{choose_body, from_json, given_body};
 use crate::realm_draft::{RealmContext, context_in};
 use crate::realm_entry::RealmEntry;
+use crate::realm_questions::{answer, to_json};
 
 /// What became of one entry that was handed in.
 #[pyclass(frozen, module = "ama2sec")]
@@ -119,33 +118,70 @@ impl RealmAnswer {
     }
 }
 
-/// A realm in memory: one process, gone with it.
+/// A realm that is open for writing: in memory, gone with the process, or in a file, with other processes on it.
 #[pyclass(frozen, module = "ama2sec")]
 pub struct RealmEngine(pub Arc<Engine<Arc<dyn Log>>>);
 
 #[pymethods]
 impl RealmEngine {
-    /// Begin a realm with its genesis, under the sequencer's key. `budgets` off: nobody is ever refused for having spent one.
+    /// Begin a realm with its genesis, under the sequencer's key; with `path` in a new file, where `durability` is `full` or `normal`.
+    /// `budgets` off: nobody is ever refused for having spent one.
     #[staticmethod]
-    #[pyo3(signature = (genesis, sequencer, now_ms, *, budgets=true))]
+    #[pyo3(signature = (genesis, sequencer, now_ms, *, budgets=true, path=None, durability="full"))]
     fn create(
         genesis: &Bound<'_, PyAny>,
         sequencer: &SigningKey,
         now_ms: u64,
         budgets: bool,
+        path: Option<PathBuf>,
+        durability: &str,
     ) -> PyResult<(RealmEngine, RealmAnswer)> {
         let bytes = exact(genesis)?;
-        let limits = if budgets { Limits::default() } else { Limits::NONE };
         let key = sequencer.copy(genesis.py())?;
         guard_detached(genesis.py(), || {
-            let log: Arc<dyn Log> = Arc::new(MemoryLog::new());
-            let (engine, record) = Engine::create(log, key, bytes, now_ms, limits)?;
+            let durability = Durability::parse(durability)?;
+            let log: Arc<dyn Log> = match &path {
+                Some(path) => Arc::new(SqliteLog::create(path, durability)?),
+                None => Arc::new(MemoryLog::new()),
+            };
+            let (engine, record) = Engine::create(log, key, bytes, now_ms, limits(budgets)).inspect_err(|_| {
+                // A file in which no realm began is of no use to anybody.
+                path.iter().for_each(|path| SqliteLog::discard(path));
+            })?;
             let checkpoint = engine.head()?;
-            Ok((
-                RealmEngine(Arc::new(engine)),
-                RealmAnswer { answer: Answer::Sequenced { record, error: None, checkpoint } },
-            ))
+            let answer = Answer::Sequenced { record, error: None, checkpoint };
+            Ok((RealmEngine(Arc::new(engine)), RealmAnswer { answer }))
         })
+    }
+
+    /// Open a realm that is in a file: all of it is judged again. `head`: a note that was kept, which it must go on from. Raises
+    /// `FileUnreadable`, `LogForm`, `LogVersion`, `LogDamaged`, `RealmOther`, `CheckpointKey`, and the codes of record.4.
+    #[staticmethod]
+    #[pyo3(signature = (path, sequencer, realm, *, budgets=true, durability=None, head=None))]
+    fn load(
+        py: Python<'_>,
+        path: PathBuf,
+        sequencer: &SigningKey,
+        realm: &Id,
+        budgets: bool,
+        durability: Option<&str>,
+        head: Option<&str>,
+    ) -> PyResult<RealmEngine> {
+        let key = sequencer.copy(py)?;
+        let realm = realm.0;
+        guard_detached(py, || {
+            let log: Arc<dyn Log> = Arc::new(SqliteLog::open(&path, durability.map(Durability::parse).transpose()?)?);
+            let engine = Engine::load(log, key, &realm, limits(budgets))?;
+            if let Some(head) = head {
+                engine.check_kept(head.as_bytes())?;
+            }
+            Ok(RealmEngine(Arc::new(engine)))
+        })
+    }
+
+    /// Whether a body that was erased by order still has a trace in a file. Asking tries again.
+    fn erasure_pending(&self, py: Python<'_>) -> PyResult<bool> {
+        guard_detached(py, || self.0.erasure_pending())
     }
 
     /// Hand in one entry: an envelope, or an entry with its body.
@@ -308,6 +344,10 @@ impl RealmEngine {
     }
 }
 
+fn limits(budgets: bool) -> Limits {
+    if budgets { Limits::default() } else { Limits::NONE }
+}
+
 impl RealmEngine {
     pub fn ask<T: Send>(&self, py: Python<'_>, ask: impl FnOnce(&mut Replica) -> Result<T> + Send) -> PyResult<T> {
         guard_detached(py, || self.0.with(ask))
@@ -334,92 +374,6 @@ fn submit_many(engine: &Engine<Arc<dyn Log>>, entries: &[&[u8]], now: u64) -> Re
 
 fn realm_of(replica: &Replica) -> Result<CoreId> {
     replica.state().realm().copied().ok_or_else(|| Error::new(Code::Internal, "a realm", "none"))
-}
-
-/// Keyword arguments of a question, by way of JSON: ids as hex.
-pub fn to_json(py: Python<'_>, arguments: Option<&Bound<'_, pyo3::types::PyDict>>) -> PyResult<Value> {
-    let Some(arguments) = arguments else {
-        return Ok(json!({}));
-    };
-    let text: String = py.import("json")?.getattr("dumps")?.call1((arguments,))?.extract()?;
-    Ok(serde_json::from_str(&text).unwrap_or_default())
-}
-
-/// Entries of an answer where the caller gives no limit.
-const LIMIT: u64 = 10_000;
-
-struct Asked<'a>(&'a Value);
-
-impl Asked<'_> {
-    fn wrong(name: &str) -> Error {
-        Error::new(Code::ArgumentType, format!("the argument {name}"), "another value, or none")
-    }
-
-    fn id(&self, name: &str) -> Result<CoreId> {
-        let bytes = self.0.get(name).and_then(Value::as_str).and_then(ama2sec_core::text::unhex);
-        bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| Self::wrong(name))
-    }
-
-    fn ids(&self, name: &str) -> Result<Vec<CoreId>> {
-        let list = self.0.get(name).and_then(Value::as_array).ok_or_else(|| Self::wrong(name))?;
-        list.iter().map(|id| Asked(&json!({"id": id})).id("id")).collect()
-    }
-
-    fn number(&self, name: &str, default: u64) -> Result<usize> {
-        let value = self.0.get(name).map_or(Some(default), Value::as_u64);
-        value.and_then(|value| usize::try_from(value).ok()).ok_or_else(|| Self::wrong(name))
-    }
-
-    fn head(&self, name: &str) -> Result<HeadAt> {
-        let part = self.0.get(name).ok_or_else(|| Self::wrong(name))?;
-        let size = part.get("size").and_then(Value::as_u64).ok_or_else(|| Self::wrong(name))?;
-        Ok(HeadAt { branch: Asked(part).id("branch")?, size })
-    }
-}
-
-fn nodes(found: &[&Node]) -> Value {
-    found.iter().map(|node| node_view(node)).collect()
-}
-
-/// The questions of dag.4.4, by name.
-pub fn answer(replica: &Replica, question: &str, conversation: Option<CoreId>, arguments: &Value) -> Result<Value> {
-    let (asked, state) = (Asked(arguments), replica.state());
-    if question == "registry" {
-        return Ok(state.registry().map_or(Value::Null, registry_view));
-    }
-    if question == "conversations" {
-        return Ok(state.conversations().iter().map(|found| ama2sec_core::text::hex(found.id())).collect());
-    }
-    let unknown = || Error::new(Code::ConversationUnknown, "a conversation of this realm", "another");
-    let conversation = conversation.ok_or_else(unknown)?;
-    let dag: &Dag = replica.dag(&conversation).ok_or_else(unknown)?;
-    let limit = asked.number("limit", LIMIT)?;
-    if question == "timeline" {
-        return Ok(dag.timeline(asked.number("start", 0)?, limit).iter().map(node_view).collect());
-    }
-    let branches = state.conversation(&conversation).ok_or_else(unknown)?.branches();
-    Ok(match question {
-        "heads" => heads(branches, limit)?.iter().map(head_view).collect(),
-        "ancestors" => nodes(&dag.ancestors(branches, &asked.id("id")?, limit)?),
-        "descendants" => nodes(&dag.descendants(branches, &asked.id("id")?, limit)?),
-        "is_ancestor" => dag.is_ancestor(branches, &asked.id("above")?, &asked.id("id")?)?.into(),
-        "path" => dag
-            .path(&asked.id("id")?, &asked.id("to")?, limit)?
-            .map_or(Value::Null, |chain| chain.iter().map(|id| ama2sec_core::text::hex(id)).collect()),
-        "nearest_common_ancestors" => nodes(&dag.nearest_common_ancestors(branches, &asked.ids("ids")?, limit)?),
-        "diff" => {
-            let (first, second) = dag.diff(branches, asked.head("first")?, asked.head("second")?, limit)?;
-            json!([nodes(&first), nodes(&second)])
-        }
-        "trace" => trace(replica, &conversation, &asked.id("id")?)?.iter().map(link_view).collect(),
-        _ => {
-            return Err(Error::new(
-                Code::ArgumentRange,
-                "a question of dag.4.4",
-                ama2sec_core::text::shown(question.as_bytes()),
-            ));
-        }
-    })
 }
 
 /// A record in the view for people.

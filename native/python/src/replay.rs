@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::errors::{exact, exact_or_none, guard_detached, to_py};
 use crate::identity::{Id, PublicKey};
 use crate::message::from_json;
-use crate::realm::{answer, to_json};
+use crate::realm_questions::{answer, to_json};
 
 /// Replays a realm transcript in pieces, outside the interpreter lock.
 ///

@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::budget::Limits;
 use super::export::{READ, export};
 use super::log::{Log, Pair};
+use super::queue::Queue;
 use super::receipt::encode_receipt;
 use super::record::Record;
 use super::replica::Replica;
-use super::sequencing::{Core, Incoming, read};
+use super::sequencing::{Asked, Core, Incoming, Item, may_pass, read};
 use crate::errors::{Code, Error, Result};
 use crate::history::inclusion::prove_inclusion;
 use crate::history::sha_tree::Rfc6962;
-use crate::identity::{Enrolled, SigningKey, in_parallel};
-use crate::message::{Body, BodyPart, Id, Keys, UnverifiedEnvelope, authenticate_many};
+use crate::identity::{SigningKey, in_parallel};
+use crate::message::{Body, BodyPart, Id, UnverifiedEnvelope};
 
 /// One entry that somebody hands in.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +51,14 @@ pub struct Engine<L> {
     pub(super) key: SigningKey,
     pub(super) limits: Limits,
     core: Mutex<Core>,
+    queue: Queue,
 }
 
 impl<L: Log> Engine<L> {
     /// A new realm: the genesis is its first entry. Raises `GenesisInvalid`, `RulesUnsupported`, the codes of admission.1, and
     /// `LogConflict` for a log that is not empty.
     pub fn create(log: L, key: SigningKey, genesis: &[u8], now: u64, limits: Limits) -> Result<(Engine<L>, Record)> {
-        let engine = Engine { log, key, limits, core: Mutex::new(Core::new(limits)) };
+        let engine = Engine { log, key, limits, core: Mutex::new(Core::new(limits)), queue: Queue::default() };
         if engine.log.head()? != 0 {
             return Err(Error::new(Code::LogConflict, "an empty log", "one with records"));
         }
@@ -69,23 +71,53 @@ impl<L: Log> Engine<L> {
 
     /// A realm that is in the log: all of it is replayed, and it is the one that was asked for.
     pub fn load(log: L, key: SigningKey, realm: &Id, limits: Limits) -> Result<Engine<L>> {
-        let engine = Engine { log, key, limits, core: Mutex::new(Core::new(limits)) };
+        let engine = Engine { log, key, limits, core: Mutex::new(Core::new(limits)), queue: Queue::default() };
         let mut core = engine.core()?;
         engine.catch_up(&mut core)?;
         if core.replica.state().realm() != Some(realm) {
             return Err(Error::new(Code::RealmOther, crate::text::hex(realm), "a log of another realm"));
         }
         engine.check_sequencer(&core)?;
+        engine.erase_again(&mut core)?;
         drop(core);
         Ok(engine)
     }
 
-    /// One entry. Raises what stops an engine; everything else is in the answer.
+    /// One entry. Raises what stops an engine, and the codes with which a log says that it took nothing (log.2.4); everything else is in
+    /// the answer. Callers in several threads share one commit.
     pub fn submit(&self, entry: Submission<'_>, now: u64) -> Result<Answer> {
-        let incoming = read(&entry);
-        let mut core = self.core()?;
-        let mut answers = self.sequence(&mut core, vec![(entry, incoming)], now)?;
-        answers.pop().ok_or_else(|| Error::new(Code::Internal, "one answer an entry", "none"))
+        let ticket = self.queue.push(&entry, now)?;
+        loop {
+            let core = self.core();
+            // Whoever had the engine before may have taken this entry along.
+            if let Some(answer) = ticket.take() {
+                return answer;
+            }
+            let mut core = core.inspect_err(|_| drop(self.queue.leave(&ticket)))?;
+            self.work(&mut core)?;
+        }
+    }
+
+    /// Takes along all who wait, and gives each its answer.
+    fn work(&self, core: &mut Core) -> Result<()> {
+        let mut jobs = self.queue.take(GROUP)?;
+        let Some(now) = jobs.iter().map(|job| job.now).max() else {
+            return Err(Error::new(Code::Internal, "an entry that waits, or its answer", "neither"));
+        };
+        if jobs.len() > 1 {
+            let asked = Asked::of(core.replica.state(), jobs.iter().map(|job| &job.incoming));
+            for (place, settled) in asked.settle() {
+                if let Some(job) = jobs.get_mut(place) {
+                    job.incoming = settled;
+                }
+            }
+        }
+        let items: Vec<Item<'_>> = jobs.iter().map(|job| (job.body(), &job.incoming)).collect();
+        match self.sequence(core, &items, now) {
+            Ok(answers) => jobs.iter().zip(answers).for_each(|(job, answer)| job.answer(Ok(answer))),
+            Err(fault) => jobs.iter().for_each(|job| job.answer(Err(fault.clone()))),
+        }
+        Ok(())
     }
 
     /// Many entries: read and verified on all cores outside the lock, sequenced in their order, appended in groups.
@@ -93,9 +125,9 @@ impl<L: Log> Engine<L> {
         let mut answers = Vec::with_capacity(entries.len());
         for group in entries.chunks(GROUP) {
             let incoming = self.verify(group)?;
-            let items = group.iter().copied().zip(incoming).collect();
+            let items: Vec<Item<'_>> = group.iter().map(|entry| entry.body).zip(&incoming).collect();
             let mut core = self.core()?;
-            answers.extend(self.sequence(&mut core, items, now)?);
+            answers.extend(self.sequence(&mut core, &items, now)?);
         }
         Ok(answers)
     }
@@ -103,24 +135,13 @@ impl<L: Log> Engine<L> {
     /// Signatures under the keys that are known now; a key that an earlier entry of the group brings is looked up again later.
     fn verify(&self, entries: &[Submission<'_>]) -> Result<Vec<Incoming>> {
         let mut incoming = in_parallel(entries, 0, 32, |chunk| chunk.iter().map(read).collect());
-        let mut asked: Vec<(UnverifiedEnvelope, Arc<Enrolled>)> = Vec::new();
-        let mut places = Vec::new();
-        {
+        let asked = {
             let core = self.core()?;
-            let state = core.replica.state();
-            let keys = state.keys(state.registry_size());
-            for (place, item) in incoming.iter().enumerate() {
-                if let Incoming::Read(envelope) = item
-                    && let Ok(signer) = keys.signer(envelope)
-                {
-                    asked.push((envelope.clone(), signer));
-                    places.push(place);
-                }
-            }
-        }
-        for (place, verdict) in places.into_iter().zip(authenticate_many(&asked, 0)) {
+            Asked::of(core.replica.state(), incoming.iter())
+        };
+        for (place, settled) in asked.settle() {
             if let Some(slot) = incoming.get_mut(place) {
-                *slot = verdict.map_or_else(Incoming::Faulty, Incoming::Verified);
+                *slot = settled;
             }
         }
         Ok(incoming)
@@ -142,7 +163,7 @@ impl<L: Log> Engine<L> {
     pub fn refresh(&self) -> Result<()> {
         let mut core = self.core()?;
         let caught = self.catch_up(&mut core);
-        if let Err(fault) = &caught {
+        if let Some(fault) = caught.as_ref().err().filter(|fault| !may_pass(fault)) {
             core.stopped = Some(fault.clone());
         }
         caught
@@ -175,6 +196,20 @@ impl<L: Log> Engine<L> {
         let mut core = self.core()?;
         let Core { equivocations, replica, .. } = &mut *core;
         equivocations.look(replica, |position| self.log.read(position, READ)).map(<[Vec<u8>]>::to_vec)
+    }
+
+    /// Holds a checkpoint that was kept against the log as it is now. Raises `CheckpointForked`, `CheckpointStale`, and the codes of record.2.
+    pub fn check_kept(&self, checkpoint: &[u8]) -> Result<()> {
+        self.core()?.replica.check_kept(checkpoint).map(|_| ())
+    }
+
+    /// Whether the log still has a trace of bodies that were erased by order (log.5). Asking tries again.
+    pub fn erasure_pending(&self) -> Result<bool> {
+        let mut core = self.core()?;
+        if core.unerased {
+            core.unerased = !self.log.erase(&[])?;
+        }
+        Ok(core.unerased)
     }
 
     /// How many entries were refused because a budget was spent.

@@ -1,6 +1,6 @@
 //! A realm as a file: the items of a realm transcript (record.4.1).
 
-use super::log::{Log, Pair};
+use super::log::{Pair, Source};
 use crate::errors::Result;
 use crate::history::transcript::HEADER;
 use crate::message::{Id, Writer};
@@ -24,7 +24,12 @@ pub fn checkpoint_item(checkpoint: &str) -> Vec<u8> {
 pub(super) const READ: usize = 512;
 
 /// Everything that a log has, or what belongs to the registry and one conversation, in pieces; the newest checkpoint last.
-pub fn export(log: &impl Log, realm: &Id, only: Option<&Id>, mut write: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+pub fn export(
+    log: &impl Source,
+    realm: &Id,
+    only: Option<&Id>,
+    mut write: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
     write(&HEADER)?;
     // Read before the pairs: a checkpoint above them would say that some were withheld.
     let (checkpoint, head) = (log.checkpoint()?, log.head()?);

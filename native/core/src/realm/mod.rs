@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod export;
 mod grants;
 pub mod log;
+mod queue;
 mod rebuild;
 pub mod receipt;
 pub mod record;

@@ -1,15 +1,13 @@
 //! The replay of a realm transcript: bytes in, in pieces of any size; one verdict out (record.4).
 
-use std::sync::Arc;
-
 use super::record::Record;
 use super::replica::{Replayed, Replica};
+use super::screen::verify_ahead;
 use crate::errors::{Code, Error, Result};
 use crate::history::sha_tree::TreeHead;
 use crate::history::transcript::{Item, Step, TranscriptReader};
-use crate::identity::Enrolled;
 use crate::message::codec::Cursor;
-use crate::message::{AuthenticEnvelope, Id, Keys, UnverifiedEnvelope, authenticate_many, parse_entry};
+use crate::message::{AuthenticEnvelope, Id, parse_entry};
 use crate::text;
 
 /// What the reader knows from elsewhere.
@@ -111,6 +109,13 @@ enum Queued {
     Pair { offset: u64, record: Vec<u8>, entry: Vec<u8> },
     Checkpoint { offset: u64, text: Vec<u8> },
     Fault { offset: u64, error: Error },
+}
+
+impl Queued {
+    fn envelope(&self) -> Option<&[u8]> {
+        let Queued::Pair { entry, .. } = self else { return None };
+        parse_entry(entry).ok().map(|entry| entry.envelope)
+    }
 }
 
 impl Replay {
@@ -226,7 +231,7 @@ impl Replay {
     fn flush(&mut self) -> Result<()> {
         let queue = std::mem::take(&mut self.queue);
         self.queued_bytes = 0;
-        let verified = self.verify(&queue);
+        let verified = verify_ahead(self.replica.state(), queue.iter().map(Queued::envelope));
         for (queued, verified) in queue.into_iter().zip(verified) {
             if self.fault.is_some() {
                 return Ok(());
@@ -241,30 +246,6 @@ impl Replay {
             }
         }
         Ok(())
-    }
-
-    /// What can be verified beforehand, under keys that are known now; the rest is verified when its turn comes.
-    fn verify(&self, queue: &[Queued]) -> Vec<Option<AuthenticEnvelope>> {
-        let state = self.replica.state();
-        let keys = state.keys(state.registry_size());
-        let mut asked: Vec<(UnverifiedEnvelope, Arc<Enrolled>)> = Vec::new();
-        let mut places = Vec::new();
-        for (place, queued) in queue.iter().enumerate() {
-            if let Queued::Pair { entry, .. } = queued
-                && let Ok(parsed) = parse_entry(entry).and_then(|entry| UnverifiedEnvelope::parse(entry.envelope))
-                && let Ok(signer) = keys.signer(&parsed)
-            {
-                asked.push((parsed, signer));
-                places.push(place);
-            }
-        }
-        let mut verified: Vec<Option<AuthenticEnvelope>> = queue.iter().map(|_| None).collect();
-        for (place, verdict) in places.into_iter().zip(authenticate_many(&asked, 0)) {
-            if let Some(slot) = verified.get_mut(place) {
-                *slot = verdict.ok();
-            }
-        }
-        verified
     }
 
     fn pair(&mut self, record: &[u8], entry: &[u8], verified: Option<AuthenticEnvelope>) -> Result<()> {

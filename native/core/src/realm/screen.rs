@@ -3,12 +3,38 @@
 use super::registry_checks::judge_genesis;
 use super::state::State;
 use crate::errors::{Code, Error, Result};
-use crate::message::{Act, AuthenticEnvelope, Kind, Typ, UnverifiedEnvelope, ZERO};
+use crate::message::{Act, AuthenticEnvelope, Keys, Kind, Typ, UnverifiedEnvelope, ZERO, authenticate_many};
 use crate::text;
 
 /// Steps 2 and 3: the key is known as of the first `r` registry entries, and the signature verifies under it.
 pub fn authenticate(state: &State, r: u64, envelope: UnverifiedEnvelope) -> Result<AuthenticEnvelope> {
     envelope.authenticate(&state.keys(r))
+}
+
+/// Signatures of many envelopes on all cores, under the keys that are known now. None: there is no such key yet, or the signature is wrong;
+/// whoever is asked for the verdict finds that out when its turn comes.
+pub(super) fn verify_ahead<'a>(
+    state: &State,
+    envelopes: impl IntoIterator<Item = Option<&'a [u8]>>,
+) -> Vec<Option<AuthenticEnvelope>> {
+    let keys = state.keys(state.registry_size());
+    let (mut asked, mut places, mut verified) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, envelope) in envelopes.into_iter().enumerate() {
+        verified.push(None);
+        if let Some(bytes) = envelope
+            && let Ok(parsed) = UnverifiedEnvelope::parse(bytes)
+            && let Ok(signer) = keys.signer(&parsed)
+        {
+            asked.push((parsed, signer));
+            places.push(place);
+        }
+    }
+    for (place, verdict) in places.into_iter().zip(authenticate_many(&asked, 0)) {
+        if let Some(slot) = verified.get_mut(place) {
+            *slot = verdict.ok();
+        }
+    }
+    verified
 }
 
 /// Step 5: an entry of another realm, played in here. A genesis is of the realm that it makes.

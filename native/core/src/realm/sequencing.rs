@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::admission::{Stamp, admit};
 use super::budget::{Budget, Limits};
-use super::checkpoint::sign_checkpoint;
+use super::checkpoint::{Note, sign_checkpoint};
 use super::delta::{Delta, Verdict};
 use super::engine::{Answer, Engine, Submission};
 use super::equivocations::Equivocations;
@@ -15,12 +15,13 @@ use super::log::{Appended, KeptBody, Log, Pair};
 use super::record::Record;
 use super::registry::Registry;
 use super::replica::{Replayed, Replica};
-use super::screen::{check_conversation, check_genesis, check_realm};
+use super::screen::{check_conversation, check_genesis, check_realm, verify_ahead};
 use super::state::State;
 use crate::errors::{Code, Error, Result};
 use crate::history::sha_tree::TreeHead;
+use crate::identity::Enrolled;
 use crate::limits::TIME_END;
-use crate::message::{AuthenticEnvelope, Body, Id, Keys, UnverifiedEnvelope};
+use crate::message::{AuthenticEnvelope, Body, BodyPart, Id, Keys, UnverifiedEnvelope, authenticate_many};
 use crate::text;
 
 /// Conflicts in a row after which an engine gives up (record.6.3).
@@ -35,6 +36,8 @@ pub(super) struct Core {
     pub checkpoint: Arc<str>,
     /// What was committed last: no log may ever tell another story.
     committed: Option<TreeHead>,
+    /// Bodies were erased by order, and the log still has some trace of them (log.5).
+    pub unerased: bool,
     /// The fault that stopped the engine: nothing is answered after it.
     pub stopped: Option<Error>,
 }
@@ -46,43 +49,86 @@ pub(super) enum Incoming {
     Verified(AuthenticEnvelope),
 }
 
+/// An entry on its way, with the body that came along.
+pub(super) type Item<'a> = (Option<BodyPart<'a>>, &'a Incoming);
+
+/// Signatures that can be verified now, and where their entries stand.
+pub(super) struct Asked {
+    pairs: Vec<(UnverifiedEnvelope, Arc<Enrolled>)>,
+    places: Vec<usize>,
+}
+
+impl Asked {
+    pub fn of<'a>(state: &State, incoming: impl Iterator<Item = &'a Incoming>) -> Asked {
+        let keys = state.keys(state.registry_size());
+        let (mut pairs, mut places) = (Vec::new(), Vec::new());
+        for (place, item) in incoming.enumerate() {
+            if let Incoming::Read(envelope) = item
+                && let Ok(signer) = keys.signer(envelope)
+            {
+                pairs.push((envelope.clone(), signer));
+                places.push(place);
+            }
+        }
+        Asked { pairs, places }
+    }
+
+    /// Verifies them, sharing inversions and cores: what each place becomes.
+    pub fn settle(self) -> impl Iterator<Item = (usize, Incoming)> {
+        let verdicts = authenticate_many(&self.pairs, 0);
+        let settled = |verdict: Result<_>| verdict.map_or_else(Incoming::Faulty, Incoming::Verified);
+        self.places.into_iter().zip(verdicts.into_iter().map(settled))
+    }
+}
+
 impl<L: Log> Engine<L> {
     /// Judges, appends and applies a group. What comes back is in the log.
-    pub(super) fn sequence(
-        &self,
-        core: &mut Core,
-        items: Vec<(Submission<'_>, Incoming)>,
-        now: u64,
-    ) -> Result<Vec<Answer>> {
+    pub(super) fn sequence(&self, core: &mut Core, items: &[Item<'_>], now: u64) -> Result<Vec<Answer>> {
         if now >= TIME_END {
             return Err(Error::new(Code::ClockRange, "a time below 2^48 ms", now.to_string()));
         }
+        // What does not get its turn has read and written nothing.
+        let _turn = self.log.turn()?;
         for _ in 0..PATIENCE {
-            match self.try_sequence(core, &items, now) {
+            match self.try_sequence(core, items, now) {
                 Ok(Some(answers)) => return Ok(answers),
                 // Others were first: judge again on what they have written.
                 Ok(None) => {}
-                Err(fault) => {
-                    core.stopped = Some(fault.clone());
-                    return Err(fault);
-                }
+                Err(fault) => return Err(self.after_fault(core, fault)),
             }
         }
         Err(Error::new(Code::LogConflict, "an append before others", format!("{PATIENCE} conflicts in a row")))
     }
 
-    fn try_sequence(
-        &self,
-        core: &mut Core,
-        items: &[(Submission<'_>, Incoming)],
-        now: u64,
-    ) -> Result<Option<Vec<Answer>>> {
+    /// A log that took nothing, and says so, may take it later: what was judged is taken back (log.2.4). Anything else stops the engine.
+    fn after_fault(&self, core: &mut Core, fault: Error) -> Error {
+        let undone =
+            if may_pass(&fault) && core.replica.records() > 0 { self.take_back(core) } else { Err(fault.clone()) };
+        if let Err(fault) = undone {
+            core.stopped = Some(fault);
+        }
+        fault
+    }
+
+    fn take_back(&self, core: &mut Core) -> Result<()> {
+        core.budget.undo();
+        if core.committed.is_some_and(|head| head.size == core.replica.records()) {
+            return Ok(());
+        }
+        self.rebuild(core)
+    }
+
+    fn try_sequence(&self, core: &mut Core, items: &[Item<'_>], now: u64) -> Result<Option<Vec<Answer>>> {
+        if self.log.head()? != core.replica.records() {
+            self.catch_up(core)?;
+            self.check_sequencer(core)?;
+        }
         let expected = core.replica.records();
         let mut pairs: Vec<Pair> = Vec::with_capacity(items.len());
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(items.len());
-        let mut erased: Vec<Id> = Vec::new();
-        for (submission, incoming) in items {
-            let outcome = match self.judge(core, submission, incoming, now) {
+        let mut erased: Vec<u64> = Vec::new();
+        for (body, incoming) in items {
+            let outcome = match self.judge(core, *body, incoming, now) {
                 Ok(Judged::Duplicate(position)) => Outcome::Duplicate(position),
                 Ok(Judged::New(case)) => {
                     let Case { entry, stamp, verdict, body } = *case;
@@ -91,7 +137,7 @@ impl<L: Log> Engine<L> {
                     let kept = if error.is_none() { body } else { None };
                     pairs.push(Pair { record, envelope: entry.shared_bytes(), body: kept });
                     let delta = verdict.into_delta();
-                    erased.extend(delta.erases());
+                    erased.extend(delta.erases().and_then(|message| core.positions.get(message)));
                     core.take_in(&record, &entry, delta)?;
                     Outcome::Sequenced(record, error)
                 }
@@ -103,7 +149,9 @@ impl<L: Log> Engine<L> {
         if !pairs.is_empty() && !self.commit(core, expected, &pairs)? {
             return Ok(None);
         }
-        erased.iter().try_for_each(|message| self.log.erase(message))?;
+        if !erased.is_empty() {
+            core.unerased = !self.log.erase(&erased)?;
+        }
         Ok(Some(self.answers(core, outcomes)?))
     }
 
@@ -111,7 +159,7 @@ impl<L: Log> Engine<L> {
     fn judge<'a>(
         &self,
         core: &mut Core,
-        submission: &Submission<'_>,
+        body: Option<BodyPart<'_>>,
         incoming: &'a Incoming,
         now: u64,
     ) -> Result<Judged<'a>> {
@@ -126,7 +174,7 @@ impl<L: Log> Engine<L> {
         // 5; 6 is for halts
         check_realm(state, &entry)?;
         // 7
-        let body = entry.check_body(submission.body, true)?;
+        let body = entry.check_body(body, true)?;
         // 8, 9
         check_conversation(state, &entry)?;
         check_genesis(state, &entry)?;
@@ -184,28 +232,35 @@ impl<L: Log> Engine<L> {
     fn rebuild(&self, core: &mut Core) -> Result<()> {
         let kept = std::mem::replace(core, Core::new(self.limits));
         (core.budget, core.equivocations, core.committed) = (kept.budget, kept.equivocations, kept.committed);
+        core.unerased = kept.unerased;
         self.catch_up(core)?;
         self.check_sequencer(core)
     }
 
     /// Takes in what others have appended. It is replayed: a log is not trusted.
     pub(super) fn catch_up(&self, core: &mut Core) -> Result<()> {
-        loop {
-            let pairs = self.log.read(core.replica.records(), READ)?;
-            if pairs.is_empty() {
-                break;
+        for _ in 0..PATIENCE {
+            loop {
+                let pairs = self.log.read(core.replica.records(), READ)?;
+                if pairs.is_empty() {
+                    break;
+                }
+                core.take_over(&pairs)?;
             }
-            for pair in pairs {
-                let entry = Replayed { envelope: &pair.envelope, body: pair.body_part(), verified: None };
-                core.replica.replay(&pair.record, entry)?;
-                core.positions.insert(pair.record.id, pair.record.position);
+            if self.check_committed(core)? {
+                return Ok(());
             }
         }
-        self.check_committed(core)
+        Err(Error::new(
+            Code::CheckpointStale,
+            "the records that the newest checkpoint is over",
+            "fewer, again and again",
+        ))
     }
 
-    /// The log still begins with what this engine has committed, and its newest checkpoint is over all that it has.
-    fn check_committed(&self, core: &mut Core) -> Result<()> {
+    /// The log still begins with what this engine has committed, and its newest checkpoint is over all that it has. False: it is over more,
+    /// so that somebody has appended since.
+    fn check_committed(&self, core: &mut Core) -> Result<bool> {
         let records = core.replica.records();
         if let Some(before) = core.committed {
             if before.size > records {
@@ -217,9 +272,12 @@ impl<L: Log> Engine<L> {
             }
         }
         if records == 0 {
-            return Ok(());
+            return Ok(true);
         }
         let written = self.log.checkpoint()?.unwrap_or_default();
+        if Note::parse(written.as_bytes())?.head.size > records && self.log.head()? > records {
+            return Ok(false);
+        }
         let now = core.replica.check_checkpoint(written.as_bytes())?;
         if now.size() != records {
             let expected = format!("a checkpoint over all {records} records");
@@ -227,6 +285,16 @@ impl<L: Log> Engine<L> {
         }
         core.committed = Some(*now.head());
         core.checkpoint = written.into();
+        Ok(true)
+    }
+
+    /// log.5: what was to be erased is erased once more; a crash may have come between.
+    pub(super) fn erase_again(&self, core: &mut Core) -> Result<()> {
+        let registry = core.replica.state().founded()?;
+        let positions: Vec<u64> = registry.erased.iter().filter_map(|id| core.positions.get(id).copied()).collect();
+        if !positions.is_empty() {
+            core.unerased = !self.log.erase(&positions)?;
+        }
         Ok(())
     }
 
@@ -288,6 +356,11 @@ fn authentic<'a>(incoming: &'a Incoming, keys: &impl Keys) -> Result<Cow<'a, Aut
     }
 }
 
+/// Faults with which a log says that it has taken nothing (log.2.4).
+pub(super) fn may_pass(error: &Error) -> bool {
+    matches!(error.code, Code::LogFull | Code::LogReadOnly | Code::LogBusy | Code::LogFailed)
+}
+
 /// A fault of ours, or of the rules that this version has, is no answer to an entry: the engine stops.
 fn is_ours(error: &Error) -> bool {
     matches!(error.code, Code::Internal | Code::Panic | Code::SelfTestFailed | Code::RulesUnsupported)
@@ -302,8 +375,20 @@ impl Core {
             budget: Budget::new(limits),
             checkpoint: Arc::from(""),
             committed: None,
+            unerased: false,
             stopped: None,
         }
+    }
+
+    /// Pairs that others have appended: their signatures on all cores, then one after the other.
+    fn take_over(&mut self, pairs: &[Pair]) -> Result<()> {
+        let verified = verify_ahead(self.replica.state(), pairs.iter().map(|pair| Some(&*pair.envelope)));
+        for (pair, verified) in pairs.iter().zip(verified) {
+            let entry = Replayed { envelope: &pair.envelope, body: pair.body_part(), verified };
+            self.replica.replay(&pair.record, entry)?;
+            self.positions.insert(pair.record.id, pair.record.position);
+        }
+        Ok(())
     }
 
     fn take_in(&mut self, record: &Record, entry: &AuthenticEnvelope, delta: Delta) -> Result<()> {

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use super::{Appended, Log, Pair};
+use super::{Appended, Log, Pair, Source};
 use crate::errors::{Code, Error, Result};
-use crate::message::Id;
 
 /// A log in memory. It is gone with the process.
 #[derive(Debug, Default)]
@@ -45,6 +44,22 @@ fn poisoned() -> Error {
     Error::new(Code::Panic, "a log that no thread has left half written", "one")
 }
 
+impl Source for MemoryLog {
+    fn head(&self) -> Result<u64> {
+        Ok(self.kept()?.head())
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
+        let kept = self.kept()?;
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        Ok(kept.pairs.iter().skip(from).take(limit).cloned().collect())
+    }
+
+    fn checkpoint(&self) -> Result<Option<String>> {
+        Ok(self.kept()?.checkpoint.clone())
+    }
+}
+
 impl Log for MemoryLog {
     fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
         let mut kept = self.kept()?;
@@ -58,20 +73,6 @@ impl Log for MemoryLog {
             self.grown.notify_all();
         }
         Ok(Appended::Committed)
-    }
-
-    fn head(&self) -> Result<u64> {
-        Ok(self.kept()?.head())
-    }
-
-    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
-        let kept = self.kept()?;
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        Ok(kept.pairs.iter().skip(from).take(limit).cloned().collect())
-    }
-
-    fn checkpoint(&self) -> Result<Option<String>> {
-        Ok(self.kept()?.checkpoint.clone())
     }
 
     fn watch(&self, from: u64) -> Result<u64> {
@@ -99,9 +100,13 @@ impl Log for MemoryLog {
         Ok(self.kept()?.controls.get(name).cloned())
     }
 
-    fn erase(&self, message: &Id) -> Result<()> {
+    fn erase(&self, positions: &[u64]) -> Result<bool> {
         let mut kept = self.kept()?;
-        kept.pairs.iter_mut().filter(|pair| pair.record.id == *message).for_each(|pair| pair.body = None);
-        Ok(())
+        for position in positions {
+            if let Some(pair) = usize::try_from(*position).ok().and_then(|at| kept.pairs.get_mut(at)) {
+                pair.body = None;
+            }
+        }
+        Ok(true)
     }
 }

@@ -1,14 +1,20 @@
 //! What an engine asks of a log (record.6), and the logs that there are.
 
 mod memory;
+mod schema;
+mod sqlite;
+mod turnstile;
+mod wake;
 
 pub use memory::MemoryLog;
+pub use schema::Durability;
+pub use sqlite::{SqliteFile, SqliteLog};
 
 use std::sync::Arc;
 
 use super::record::Record;
 use crate::errors::Result;
-use crate::message::{BodyPart, Id, encode_entry};
+use crate::message::{BodyPart, encode_entry};
 
 /// A body as a log keeps it: salt and bytes.
 pub type KeptBody = ([u8; 32], Arc<[u8]>);
@@ -49,16 +55,8 @@ pub trait Turn {}
 
 impl Turn for () {}
 
-/// A totally ordered sequence of records with their entries. It is not trusted: whoever reads it replays it.
-pub trait Log: Send + Sync {
-    /// Waits for this writer's turn, where writers take turns. It is a courtesy: what keeps them apart is `append`.
-    fn turn(&self) -> Result<Box<dyn Turn + '_>> {
-        Ok(Box::new(()))
-    }
-
-    /// Takes all pairs if exactly `expected` records are there, else none. The checkpoint is over all of them.
-    fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended>;
-
+/// A totally ordered sequence of records with their entries, for readers. It is not trusted: whoever reads it replays it.
+pub trait Source {
     /// The number of records.
     fn head(&self) -> Result<u64>;
 
@@ -67,6 +65,18 @@ pub trait Log: Send + Sync {
 
     /// The newest checkpoint; None of an empty log.
     fn checkpoint(&self) -> Result<Option<String>>;
+}
+
+/// One that can be written.
+pub trait Log: Source + Send + Sync {
+    /// Waits for this writer's turn, where writers take turns. It is a courtesy: what keeps them apart is `append`.
+    fn turn(&self) -> Result<Box<dyn Turn + '_>> {
+        Ok(Box::new(()))
+    }
+
+    /// Takes all pairs if exactly `expected` records are there, else none. The checkpoint is over all of them. An error says that none was
+    /// taken, and why.
+    fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended>;
 
     /// Waits until there are more than `from` records, or `end_watch` is called; the number of records.
     fn watch(&self, from: u64) -> Result<u64>;
@@ -79,19 +89,12 @@ pub trait Log: Send + Sync {
 
     fn control(&self, name: &str) -> Result<Option<Vec<u8>>>;
 
-    /// Forgets the body and the salt of a message, never its envelope.
-    fn erase(&self, message: &Id) -> Result<()>;
+    /// Forgets the bodies and the salts at these positions, never the envelopes. False: they cannot be read any more, and some trace of
+    /// them is still in a file; a later append or `erase` tries again.
+    fn erase(&self, positions: &[u64]) -> Result<bool>;
 }
 
-impl<L: Log + ?Sized> Log for Arc<L> {
-    fn turn(&self) -> Result<Box<dyn Turn + '_>> {
-        (**self).turn()
-    }
-
-    fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
-        (**self).append(expected, pairs, checkpoint)
-    }
-
+impl<L: Source + ?Sized> Source for Arc<L> {
     fn head(&self) -> Result<u64> {
         (**self).head()
     }
@@ -102,6 +105,16 @@ impl<L: Log + ?Sized> Log for Arc<L> {
 
     fn checkpoint(&self) -> Result<Option<String>> {
         (**self).checkpoint()
+    }
+}
+
+impl<L: Log + ?Sized> Log for Arc<L> {
+    fn turn(&self) -> Result<Box<dyn Turn + '_>> {
+        (**self).turn()
+    }
+
+    fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
+        (**self).append(expected, pairs, checkpoint)
     }
 
     fn watch(&self, from: u64) -> Result<u64> {
@@ -120,7 +133,7 @@ impl<L: Log + ?Sized> Log for Arc<L> {
         (**self).control(name)
     }
 
-    fn erase(&self, message: &Id) -> Result<()> {
-        (**self).erase(message)
+    fn erase(&self, positions: &[u64]) -> Result<bool> {
+        (**self).erase(positions)
     }
 }

@@ -1,0 +1,299 @@
+//! A log in one SQLite file, for several processes at once (log.1 to log.5).
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::schema::{self, Durability, OpenAs};
+use super::turnstile::{Turnstile, beside};
+use super::wake::Wake;
+use super::{Appended, Log, Pair, Source, Turn};
+use crate::errors::{Code, Error, Result};
+use crate::realm::record::Record;
+use std::sync::Arc;
+
+/// A realm's file, open for reading and writing.
+#[derive(Debug)]
+pub struct SqliteLog {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    /// Its own, so that nobody who reads waits for a commit.
+    reader: Mutex<Connection>,
+    turnstile: Arc<Turnstile>,
+    wake: Wake,
+    durability: Durability,
+    unscrubbed: AtomicBool,
+    process: u32,
+}
+
+/// What an append found out before anything could be lost.
+enum Refused {
+    Conflict(u64),
+    Fault(Error),
+    Unknown,
+}
+
+impl From<rusqlite::Error> for Refused {
+    fn from(fault: rusqlite::Error) -> Refused {
+        Refused::Fault(schema::named(&fault))
+    }
+}
+
+impl SqliteLog {
+    /// A new file. Raises `FileExists`, `LogReadOnly`, `LogFull`, `LogFailed`.
+    pub fn create(path: &Path, durability: Durability) -> Result<SqliteLog> {
+        schema::create(path, durability)?;
+        SqliteLog::open(path, None)
+    }
+
+    /// A file that is there; `durability` is held against the one that is written down. Raises `FileUnreadable`, `LogForm`, `LogVersion`,
+    /// `LogDamaged`, `ArgumentRange`.
+    pub fn open(path: &Path, durability: Option<Durability>) -> Result<SqliteLog> {
+        let (writer, kept) = schema::open(path, OpenAs::Writer)?;
+        if let Some(other) = durability.filter(|asked| *asked != kept) {
+            return Err(Error::new(Code::ArgumentRange, format!("durability {}", kept.as_str()), other.as_str()));
+        }
+        let (reader, _) = schema::open(path, OpenAs::Reader)?;
+        Ok(SqliteLog {
+            path: path.to_owned(),
+            writer: Mutex::new(writer),
+            reader: Mutex::new(reader),
+            turnstile: Turnstile::of(path)?,
+            wake: Wake::of(path)?,
+            durability: kept,
+            unscrubbed: AtomicBool::new(false),
+            process: std::process::id(),
+        })
+    }
+
+    /// Removes a file in which nothing began, with what lies beside it.
+    pub fn discard(path: &Path) {
+        for ending in ["", "-wal", "-shm", ".turn", ".lock", ".wake"] {
+            // What is not there need not be removed.
+            let _ = std::fs::remove_file(beside(path, ending));
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn check_process(&self) -> Result<()> {
+        if std::process::id() == self.process {
+            return Ok(());
+        }
+        Err(Error::new(Code::LogForked, "the process that opened the log", "a fork of it"))
+    }
+
+    fn writer(&self) -> Result<MutexGuard<'_, Connection>> {
+        self.check_process()?;
+        self.writer.lock().map_err(|_| poisoned())
+    }
+
+    fn reader(&self) -> Result<MutexGuard<'_, Connection>> {
+        self.check_process()?;
+        self.reader.lock().map_err(|_| poisoned())
+    }
+
+    /// log.2.1: all or nothing.
+    fn write(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> std::result::Result<(), Refused> {
+        let mut connection = self.writer().map_err(Refused::Fault)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let head = head_of(&transaction)?;
+        if head != expected {
+            return Err(Refused::Conflict(head));
+        }
+        insert(&transaction, pairs, checkpoint, expected)?;
+        transaction.commit().map_err(|fault| match schema::named(&fault) {
+            // These come before the frame that makes a commit: nothing of it counts.
+            error if matches!(error.code, Code::LogFull | Code::LogBusy | Code::LogReadOnly) => Refused::Fault(error),
+            _ => Refused::Unknown,
+        })
+    }
+
+    /// log.5: whether no page of the file or its WAL has the bodies any more.
+    fn scrub(&self) -> Result<bool> {
+        let connection = self.writer()?;
+        let busy: i64 = connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+            .map_err(|fault| schema::named(&fault))?;
+        self.unscrubbed.store(busy != 0, Ordering::SeqCst);
+        Ok(busy == 0)
+    }
+}
+
+/// A realm's file, opened for reading alone: nothing is locked, made or changed, and whoever has the realm open goes on.
+#[derive(Debug)]
+pub struct SqliteFile(Mutex<Connection>);
+
+impl SqliteFile {
+    /// Raises `FileUnreadable`, `LogForm`, `LogVersion`, `LogDamaged`.
+    pub fn open(path: &Path) -> Result<SqliteFile> {
+        Ok(SqliteFile(Mutex::new(schema::open(path, OpenAs::Reader)?.0)))
+    }
+}
+
+impl Source for SqliteFile {
+    fn head(&self) -> Result<u64> {
+        head_of(&*self.0.lock().map_err(|_| poisoned())?).map_err(|fault| schema::named(&fault))
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
+        read_pairs(&*self.0.lock().map_err(|_| poisoned())?, from, limit)
+    }
+
+    fn checkpoint(&self) -> Result<Option<String>> {
+        read_checkpoint(&*self.0.lock().map_err(|_| poisoned())?)
+    }
+}
+
+fn poisoned() -> Error {
+    Error::new(Code::Panic, "a log that no thread has left half used", "one")
+}
+
+fn number(value: u64) -> i64 {
+    // Positions lie below 2^48 (record.1).
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn head_of(connection: &Connection) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare_cached("SELECT max(position) FROM record")?;
+    let last: Option<i64> = statement.query_row([], |row| row.get(0))?;
+    Ok(last.and_then(|last| u64::try_from(last).ok()).map_or(0, |last| last.saturating_add(1)))
+}
+
+fn insert(connection: &Connection, pairs: &[Pair], checkpoint: &str, expected: u64) -> rusqlite::Result<()> {
+    let mut record = connection.prepare_cached("INSERT INTO record VALUES (?1, ?2)")?;
+    let mut envelope = connection.prepare_cached("INSERT INTO envelope VALUES (?1, ?2)")?;
+    let mut kept = connection.prepare_cached("INSERT INTO body VALUES (?1, ?2, ?3)")?;
+    for pair in pairs {
+        let position = number(pair.record.position);
+        record.execute(params![position, pair.record.encode()])?;
+        envelope.execute(params![position, &pair.envelope[..]])?;
+        if let Some((salt, body)) = &pair.body {
+            kept.execute(params![position, salt, &body[..]])?;
+        }
+    }
+    let size = number(expected.saturating_add(pairs.len() as u64));
+    let mut note = connection.prepare_cached("INSERT OR REPLACE INTO checkpoint VALUES (1, ?1, ?2)")?;
+    note.execute(params![size, checkpoint]).map(|_| ())
+}
+
+/// Pairs from a position on. What does not have the form of a pair is the file's fault: it is read, not repaired.
+pub(super) fn read_pairs(connection: &Connection, from: u64, limit: usize) -> Result<Vec<Pair>> {
+    let named = |fault: rusqlite::Error| schema::named(&fault);
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT record.record, envelope.envelope, body.salt, body.body FROM record
+             JOIN envelope USING (position) LEFT JOIN body USING (position)
+             WHERE position >= ?1 ORDER BY position LIMIT ?2",
+        )
+        .map_err(named)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![number(from), limit]).map_err(named)?;
+    let mut pairs = Vec::new();
+    while let Some(row) = rows.next().map_err(named)? {
+        let column = |at: usize| -> Result<Option<&[u8]>> {
+            row.get_ref(at)
+                .map_err(named)?
+                .as_blob_or_null()
+                .map_err(|_| Error::new(Code::LogForm, "bytes in each column", "another type"))
+        };
+        let absent = || Error::new(Code::LogForm, "a record with its envelope", "one of the two");
+        let body = match (column(2)?, column(3)?) {
+            (Some(salt), Some(body)) => {
+                let salt = salt
+                    .try_into()
+                    .map_err(|_| Error::new(Code::LogForm, "a salt of 32 bytes", format!("{} bytes", salt.len())))?;
+                Some((salt, Arc::from(body)))
+            }
+            _ => None,
+        };
+        let envelope = Arc::from(column(1)?.ok_or_else(absent)?);
+        pairs.push(Pair { record: Record::parse(column(0)?.ok_or_else(absent)?)?, envelope, body });
+    }
+    Ok(pairs)
+}
+
+pub(super) fn read_checkpoint(connection: &Connection) -> Result<Option<String>> {
+    let mut statement = connection
+        .prepare_cached("SELECT note FROM checkpoint WHERE one = 1")
+        .map_err(|fault| schema::named(&fault))?;
+    statement.query_row([], |row| row.get(0)).optional().map_err(|fault| schema::named(&fault))
+}
+
+impl Source for SqliteLog {
+    fn head(&self) -> Result<u64> {
+        head_of(&*self.reader()?).map_err(|fault| schema::named(&fault))
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
+        read_pairs(&*self.reader()?, from, limit)
+    }
+
+    fn checkpoint(&self) -> Result<Option<String>> {
+        read_checkpoint(&*self.reader()?)
+    }
+}
+
+impl Log for SqliteLog {
+    fn turn(&self) -> Result<Box<dyn Turn + '_>> {
+        self.check_process()?;
+        Ok(Box::new(self.turnstile.take()?))
+    }
+
+    fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
+        match self.write(expected, pairs, checkpoint) {
+            Ok(()) => {
+                self.wake.others();
+                if self.unscrubbed.load(Ordering::SeqCst) {
+                    self.scrub()?;
+                }
+                Ok(Appended::Committed)
+            }
+            Err(Refused::Conflict(head)) => Ok(Appended::Conflict(head)),
+            Err(Refused::Unknown) => Ok(Appended::Unknown),
+            Err(Refused::Fault(error)) => Err(error),
+        }
+    }
+
+    fn watch(&self, from: u64) -> Result<u64> {
+        self.wake.wait(|| self.head().map(|head| (head > from).then_some(head)), || self.head())
+    }
+
+    fn end_watch(&self) {
+        self.wake.end();
+    }
+
+    fn put_control(&self, name: &str, value: &[u8]) -> Result<()> {
+        let connection = self.writer()?;
+        let put = connection.execute("INSERT OR REPLACE INTO control VALUES (?1, ?2)", params![name, value]);
+        put.map(|_| ()).map_err(|fault| schema::named(&fault))
+    }
+
+    fn control(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let connection = self.reader()?;
+        let found = connection.query_row("SELECT value FROM control WHERE name = ?1", [name], |row| row.get(0));
+        found.optional().map_err(|fault| schema::named(&fault))
+    }
+
+    fn erase(&self, positions: &[u64]) -> Result<bool> {
+        {
+            let mut connection = self.writer()?;
+            let named = |fault: rusqlite::Error| schema::named(&fault);
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(named)?;
+            for position in positions {
+                let gone = transaction.execute("DELETE FROM body WHERE position = ?1", [number(*position)]);
+                gone.map_err(named)?;
+            }
+            transaction.commit().map_err(named)?;
+        }
+        self.scrub()
+    }
+}

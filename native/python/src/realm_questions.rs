@@ -1,0 +1,96 @@
+//! Questions about a realm, for Python: by name, with arguments and answers as JSON (dag.4.4).
+
+use ama2sec_core::errors::{Code, Error, Result};
+use ama2sec_core::message::Id as CoreId;
+use ama2sec_core::realm::dag::{Dag, HeadAt, Node, heads};
+use ama2sec_core::realm::replica::Replica;
+use ama2sec_core::realm::trace::trace;
+use ama2sec_core::realm::view::{head_view, link_view, node_view, registry_view};
+use pyo3::prelude::*;
+use serde_json::{Value, json};
+
+/// Keyword arguments of a question, by way of JSON: ids as hex.
+pub fn to_json(py: Python<'_>, arguments: Option<&Bound<'_, pyo3::types::PyDict>>) -> PyResult<Value> {
+    let Some(arguments) = arguments else {
+        return Ok(json!({}));
+    };
+    let text: String = py.import("json")?.getattr("dumps")?.call1((arguments,))?.extract()?;
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// Entries of an answer where the caller gives no limit.
+const LIMIT: u64 = 10_000;
+
+struct Asked<'a>(&'a Value);
+
+impl Asked<'_> {
+    fn wrong(name: &str) -> Error {
+        Error::new(Code::ArgumentType, format!("the argument {name}"), "another value, or none")
+    }
+
+    fn id(&self, name: &str) -> Result<CoreId> {
+        let bytes = self.0.get(name).and_then(Value::as_str).and_then(ama2sec_core::text::unhex);
+        bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| Self::wrong(name))
+    }
+
+    fn ids(&self, name: &str) -> Result<Vec<CoreId>> {
+        let list = self.0.get(name).and_then(Value::as_array).ok_or_else(|| Self::wrong(name))?;
+        list.iter().map(|id| Asked(&json!({"id": id})).id("id")).collect()
+    }
+
+    fn number(&self, name: &str, default: u64) -> Result<usize> {
+        let value = self.0.get(name).map_or(Some(default), Value::as_u64);
+        value.and_then(|value| usize::try_from(value).ok()).ok_or_else(|| Self::wrong(name))
+    }
+
+    fn head(&self, name: &str) -> Result<HeadAt> {
+        let part = self.0.get(name).ok_or_else(|| Self::wrong(name))?;
+        let size = part.get("size").and_then(Value::as_u64).ok_or_else(|| Self::wrong(name))?;
+        Ok(HeadAt { branch: Asked(part).id("branch")?, size })
+    }
+}
+
+fn nodes(found: &[&Node]) -> Value {
+    found.iter().map(|node| node_view(node)).collect()
+}
+
+/// The questions of dag.4.4, by name.
+pub fn answer(replica: &Replica, question: &str, conversation: Option<CoreId>, arguments: &Value) -> Result<Value> {
+    let (asked, state) = (Asked(arguments), replica.state());
+    if question == "registry" {
+        return Ok(state.registry().map_or(Value::Null, registry_view));
+    }
+    if question == "conversations" {
+        return Ok(state.conversations().iter().map(|found| ama2sec_core::text::hex(found.id())).collect());
+    }
+    let unknown = || Error::new(Code::ConversationUnknown, "a conversation of this realm", "another");
+    let conversation = conversation.ok_or_else(unknown)?;
+    let dag: &Dag = replica.dag(&conversation).ok_or_else(unknown)?;
+    let limit = asked.number("limit", LIMIT)?;
+    if question == "timeline" {
+        return Ok(dag.timeline(asked.number("start", 0)?, limit).iter().map(node_view).collect());
+    }
+    let branches = state.conversation(&conversation).ok_or_else(unknown)?.branches();
+    Ok(match question {
+        "heads" => heads(branches, limit)?.iter().map(head_view).collect(),
+        "ancestors" => nodes(&dag.ancestors(branches, &asked.id("id")?, limit)?),
+        "descendants" => nodes(&dag.descendants(branches, &asked.id("id")?, limit)?),
+        "is_ancestor" => dag.is_ancestor(branches, &asked.id("above")?, &asked.id("id")?)?.into(),
+        "path" => dag
+            .path(&asked.id("id")?, &asked.id("to")?, limit)?
+            .map_or(Value::Null, |chain| chain.iter().map(|id| ama2sec_core::text::hex(id)).collect()),
+        "nearest_common_ancestors" => nodes(&dag.nearest_common_ancestors(branches, &asked.ids("ids")?, limit)?),
+        "diff" => {
+            let (first, second) = dag.diff(branches, asked.head("first")?, asked.head("second")?, limit)?;
+            json!([nodes(&first), nodes(&second)])
+        }
+        "trace" => trace(replica, &conversation, &asked.id("id")?)?.iter().map(link_view).collect(),
+        _ => {
+            return Err(Error::new(
+                Code::ArgumentRange,
+                "a question of dag.4.4",
+                ama2sec_core::text::shown(question.as_bytes()),
+            ));
+        }
+    })
+}
