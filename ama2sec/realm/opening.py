@@ -56,21 +56,25 @@ def begin(
     document = genesis_document(name, roots, sequencer, quorum, dev=dev)
     genesis = roots[0].seal(draft_realm(roots[0].public, document, clock_ms()))
     keys = _keys_beside(where)
-    keys.make()
-    for identity in [sequencer, *(roots if dev else ())]:
-        keys.add(identity)
-    keys.keep_realm(genesis.id)
     text = None if where is None else os.fspath(where)
-    engine = create_engine(genesis.envelope, sequencer._own_key(), text, durability, budgets=budgets)
-    return Opened(engine, keys, durable=where is not None, shared=where is not None, dev=dev)
+    keys.make()
+    try:
+        for identity in [sequencer, *(roots if dev else ())]:
+            keys.add(identity)
+        keys.keep_realm(genesis.id)
+        engine = create_engine(genesis.envelope, sequencer._own_key(), text, durability, budgets=budgets)
+    except BaseException:
+        keys.discard()
+        raise
+    return Opened(engine, keys, durable=where is not None and durability == "full", shared=where is not None, dev=dev)
 
 
-def find(path: str | os.PathLike[str], durability: str | None, *, budgets: bool) -> Opened:
+def find(path: str | os.PathLike[str], durability: str | None, head: str | None, *, budgets: bool) -> Opened:
     """A realm that is there."""
     keys = _keys_beside(Path(path))
     sequencer = keys.get(_SEQUENCER)
-    engine = load_engine(os.fspath(path), sequencer._own_key(), keys.realm(), durability, budgets=budgets)
-    return Opened(engine, keys, durable=True, shared=True, dev=is_dev(engine))
+    engine = load_engine(os.fspath(path), sequencer._own_key(), keys.realm(), durability, budgets=budgets, head=head)
+    return Opened(engine, keys, durable=durability != "normal", shared=True, dev=is_dev(engine))
 
 
 def is_dev(engine: RealmEngine) -> bool:

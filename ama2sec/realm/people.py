@@ -48,6 +48,13 @@ class Keyring:
             raise _files.unwritable(self._folder, fault) from None
         _files.sync_folder(self._folder)
 
+    def discard(self) -> None:
+        """Take back what ``make`` and what followed it have made, for a realm that did not begin."""
+        if self._folder is not None:
+            for name in [*(f"{held}.key" for held in self._held), "realm.json"]:
+                (self._folder / name).unlink(missing_ok=True)
+            self._folder.rmdir()
+
     def add(self, identity: Identity) -> Identity:
         """Keep a private key under its name."""
         if self._folder is not None:

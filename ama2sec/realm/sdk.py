@@ -104,22 +104,26 @@ class Realm:
         path: str | os.PathLike[str],
         *,
         roots: Sequence[Identity] = (),
+        head: str | None = None,
         durability: str | None = None,
         budgets: bool = True,
     ) -> Opening:
         """The realm at ``path``, with its keys beside it; with ``roots`` this process can enrol and revoke.
 
-        Raises ``FileUnreadable``, ``RealmOther``, ``NameUnknown`` (no sequencer's key), and what a replay of its log raises.
+        ``head``: one that was kept, which the log must go on from (``CheckpointForked``, ``CheckpointStale``): without it nobody sees that
+        an older copy was put in its place. Raises ``FileUnreadable``, ``RealmOther``, ``NameUnknown`` (no sequencer's key), and what a replay of its log raises.
         """
 
         async def opens() -> Realm:
-            opened = find(path, durability, budgets=budgets)
+            opened = find(path, durability, head, budgets=budgets)
             return Realm(opened, [opened.keys.get(DEV_ROOT)] if opened.dev and not roots else roots)
 
         return Opening(opens)
 
     @staticmethod
-    def dev(path: str | os.PathLike[str] | None = None, *, durability: str = "full", budgets: bool = True) -> Opening:
+    def dev(
+        path: str | os.PathLike[str] | None = None, *, durability: str | None = None, budgets: bool = True
+    ) -> Opening:
         """A realm for trying out: made if it is not there, with a root, two operators, and every agent that is asked for.
 
         It says so for ever (``profile`` in its genesis): whoever can read the folder of its keys can say anything in it. Raises
@@ -128,20 +132,24 @@ class Realm:
 
         async def opens() -> Realm:
             if path is not None and os.path.lexists(path):
-                opened = find(path, None, budgets=budgets)
+                opened = find(path, durability, None, budgets=budgets)
                 if not opened.dev:
                     raise error("ArgumentRange", "a realm for trying out", "another one")
                 return Realm(opened, [opened.keys.get(DEV_ROOT)])
             root = Identity.generate(DEV_ROOT, purpose="root")
-            opened = begin(path, "dev", [root], 1, durability, budgets=budgets, dev=True)
+            opened = begin(path, "dev", [root], 1, durability or "full", budgets=budgets, dev=True)
             operators = [opened.keys.add(Identity.generate(each, purpose="operator")) for each in DEV_OPERATORS]
             return await Realm(opened, [root])._with(operators)
 
         return Opening(opens)
 
     async def _with(self, operators: Sequence[Identity | Offer]) -> Realm:
-        for operator in operators:
-            await self.enrol(operator)
+        try:
+            for operator in operators:
+                await self.enrol(operator)
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def close(self) -> None:

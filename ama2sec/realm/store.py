@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from ama2sec._native import Id, RealmAnswer, RealmEngine, SigningKey
-from ama2sec.errors import Ama2Error, error
+from ama2sec.errors import Ama2Error
 from ama2sec.identity.identity import clock_ms
 
 __all__ = ["Store", "create_engine", "load_engine"]
@@ -23,21 +22,16 @@ _WRITERS: Final = 16
 def create_engine(
     genesis: bytes, sequencer: SigningKey, path: str | None, durability: str, *, budgets: bool
 ) -> RealmEngine:
-    """A new realm in a log at ``path``; in memory without one."""
-    if path is not None:
-        raise _no_file(path, durability)
-    engine, _ = RealmEngine.create(genesis, sequencer, clock_ms(), budgets=budgets)
+    """A new realm in a log at ``path``; in memory without one. Raises as ``RealmEngine.create``."""
+    engine, _ = RealmEngine.create(genesis, sequencer, clock_ms(), budgets=budgets, path=path, durability=durability)
     return engine
 
 
-def load_engine(path: str, sequencer: SigningKey, realm: Id, durability: str | None, *, budgets: bool) -> RealmEngine:
-    """The realm in the log at ``path``, replayed."""
-    del sequencer, realm, budgets
-    raise _no_file(path, durability)
-
-
-def _no_file(path: str, durability: str | None) -> Ama2Error:
-    return error("ArgumentRange", "a realm in memory (path=None)", f"{os.fspath(path)!r}, durability {durability}")
+def load_engine(
+    path: str, sequencer: SigningKey, realm: Id, durability: str | None, *, budgets: bool, head: str | None = None
+) -> RealmEngine:
+    """The realm in the log at ``path``, judged again. Raises as ``RealmEngine.load``."""
+    return RealmEngine.load(path, sequencer, realm, budgets=budgets, durability=durability, head=head)
 
 
 class Store:
@@ -87,17 +81,16 @@ class Store:
     async def submit(self, entry: bytes) -> RealmAnswer:
         """Hand in one entry; it was delivered on this loop when this returns.
 
-        Where the log did not say whether it took the entry, the same bytes are handed in again: if it had, the answer is the
-        original record (admission.1.4). Raises ``LogUnknown`` after three times, and what stops an engine.
+        Where others kept the log busy, the same bytes are handed in again. Raises ``LogBusy`` after three times, the other codes with
+        which a log says that it took nothing (log.2.4), and what stops an engine.
         """
         for left in reversed(range(_TRIES)):
             try:
                 answer = await self._submit(entry)
                 break
             except Ama2Error as fault:
-                if fault.code != "LogUnknown" or not left:
+                if fault.code != "LogBusy" or not left:
                     raise
-                self.engine.refresh()
         self._arrived()
         return answer
 
