@@ -152,8 +152,8 @@ class Handle:
         grant = {
             "key": bytes(offer.public).hex(),
             "offer": offer.signature.hex(),
-            "steps": None if steps is None else list(steps),
-            "to": None if to is None else [_view(address) for address in realm.addresses(to)],
+            "steps": None if steps is None else sorted(set(steps), key=lambda step: (len(step), step)),
+            "to": None if to is None else [_view(address) for address in sorted(realm.addresses(to), key=_order)],
             "rights": rights,
             "expires": None if expires_in is None else clock_ms() + round(expires_in * 1000),
             "depth": depth,
@@ -208,6 +208,11 @@ class _Seen:
 
 def _branch(head: Id | Handle | Child) -> Id:
     return head if isinstance(head, Id) else head.branch
+
+
+def _order(address: str | Id) -> tuple[int, int, bytes]:
+    """As their encodings ascend: ids, then names, a shorter one first (spec envelope.5.5)."""
+    return (0, 32, bytes(address)) if isinstance(address, Id) else (1, len(address), address.encode())
 
 
 def _view(address: str | Id) -> str:

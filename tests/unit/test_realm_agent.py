@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -338,7 +339,7 @@ async def test_an_erased_body_is_delivered_without_it() -> None:
         sent = await a.send("secret", to="b")
         await b.close()
         root = realm._roots._here()[0]
-        view = '{"message": "%s", "reason": ""}' % sent.id
+        view = json.dumps({"message": str(sent.id), "reason": ""})
         context = realm.engine.context()
         parts = EntryParts(root.public, root.id, (clock_ms() + 1000, 1), clock_ms())
         signed = root.seal(context.propose(parts, "erase", view))

@@ -92,13 +92,13 @@ async def test_a_sub_agent_lives_in_its_branch_under_its_grant() -> None:
 @on_loop
 async def test_a_sub_agent_may_spawn_as_deep_as_it_was_granted_and_only_narrower() -> None:
     async with Realm.dev() as realm:
-        a, _ = await realm.agent("a"), await realm.agent("b")
+        a, _, _ = [await realm.agent(name, groups=["all"]) for name in "abd"]
         chat = (await a.send("0", to="b")).conversation
-        child = await chat.spawn("child", steps=["price/*"], to="b", rights=3, depth=1)
+        child = await chat.spawn("child", steps=["price/*", "ask"], to=["b", "all", "a"], rights=3, depth=1)
         grandchild = await child.home.spawn("grandchild", steps=["price/one"], to="b", expires_in=60)
         said = await grandchild.send("deep", to="b")
         assert said.index == 3
-        assert await code_of(child.home.spawn("wider", to=["a", "b"])) == "ForkWidens"
+        assert await code_of(child.home.spawn("wider", to=["a", "b", "d"])) == "ForkWidens"
         assert await code_of(grandchild.home.fork()) == "GrantScope"
         assert await code_of(chat.spawn("late", expires_in=-1)) == "ForkForm"
         brief = await chat.spawn("brief", expires_in=0.05)
