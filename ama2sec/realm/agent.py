@@ -84,7 +84,7 @@ class Agent:
         return await self._open(encode_body(body), to)
 
     async def _open(self, body: tuple[bytes, str], to: To) -> Sent:
-        recipients = self.realm.addresses(to)
+        recipients = await self.realm.resolve(to)
         members = list({self.id, *recipients})
         context = self.realm.engine.context()
         return await self.write(None, lambda parts: context.open(parts, members), to=recipients, body=body)
@@ -101,7 +101,7 @@ class Agent:
 
         The number is burnt whatever becomes of it. ``conversation=None`` is an open, which has none. Source: spec agent.4.
         """
-        recipients = self.realm.addresses(to)
+        recipients = await self.realm.resolve(to)
         if conversation is None:
             return await self._write(self.realm.id, draft, recipients, body, opens=True)
         turn = self._turns.get(conversation)

@@ -153,7 +153,7 @@ class Handle:
             "key": bytes(offer.public).hex(),
             "offer": offer.signature.hex(),
             "steps": None if steps is None else sorted(set(steps), key=lambda step: (len(step), step)),
-            "to": None if to is None else [_view(address) for address in sorted(realm.addresses(to), key=_order)],
+            "to": None if to is None else [_view(address) for address in sorted(await realm.resolve(to), key=_order)],
             "rights": rights,
             "expires": None if expires_in is None else clock_ms() + round(expires_in * 1000),
             "depth": depth,

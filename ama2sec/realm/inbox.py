@@ -179,7 +179,9 @@ class Mailbox:
         """Read on from the log, as far as there is room."""
         while self.overflow is not None and len(self._waiting) < self.limit:
             position, self.overflow = self.overflow, None
-            batch = [entry for entry in self.entries(position, _READ) if entry.position < self.position()]
+            room = self.limit - len(self._waiting)
+            batch = self.entries(position, min(_READ, 4 * room + 16))
+            batch = [entry for entry in batch if entry.position < self.position()]
             for entry in batch:
                 if self.overflow is None and self.addressed(entry):
                     self._put(entry)

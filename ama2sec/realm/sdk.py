@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from ama2sec._native import Id, RealmEngine, RealmEntry
-from ama2sec.errors import error
+from ama2sec.errors import CallerError, error
 from ama2sec.identity import Identity, Offer
 from ama2sec.identity.identity import addresses
 from ama2sec.realm.agent import Agent, Child
@@ -170,7 +170,8 @@ class Realm:
 
         In a realm for trying out it is enrolled when it is asked for the first time, in ``groups``. ``limit``: how many of its messages
         wait in memory. Raises ``AgentInUse`` (here or in another process), ``NameUnknown`` (it is not enrolled, or its key is not here),
-        ``PrincipalRevoked``, ``PurposeWrong``, ``KeyUnknown`` (it is enrolled with another key), ``ArgumentRange`` (in other groups).
+        ``PrincipalRevoked``, ``PurposeWrong``, ``KeyUnknown`` (it is enrolled with another key), ``ArgumentRange`` (in other groups),
+        ``CheckpointStale`` (the log is shorter than what the agent has acknowledged).
         """
         name, wanted = (who.name if isinstance(who, Identity) else who), set(groups)
         if limit < 1:
@@ -178,6 +179,7 @@ class Realm:
         self._router.reserve(name)
         lease: Lease | None = None
         try:
+            await self.store.refresh()
             known = self.registry().named(name) is not None
             lease = self._keys.lease(name, 0 if known else self.engine.records)
             identity = who if isinstance(who, Identity) else self._key(name, known=known)
@@ -196,7 +198,12 @@ class Realm:
         return self._keys.get(name)
 
     def _opened(self, identity: Identity, groups: set[str], lease: Lease, limit: int) -> Agent:
-        registry = self.registry()
+        registry, records = self.registry(), self.engine.records
+        if lease.below > records:
+            # An older copy of the log was put in its place: what comes now would count as acknowledged.
+            raise error(
+                "CheckpointStale", f"a log of the {lease.below} records that {identity.name} knows", f"{records}"
+            )
         person = registry.named(identity.name)
         if person is None:
             code = "NameUnknown" if registry.revoked(identity.public) is None else "PrincipalRevoked"
@@ -250,6 +257,16 @@ class Realm:
         """Ids for the names of agents, names for groups, each once. Raises as ``Registry.address``."""
         registry = self.registry()
         return list(dict.fromkeys(registry.address(each) for each in addresses(to)))
+
+    async def resolve(self, to: To) -> list[str | Id]:
+        """As ``addresses``; a name that is unknown may have been enrolled by another process a moment ago."""
+        try:
+            return self.addresses(to)
+        except CallerError as fault:
+            if fault.code != "NameUnknown":
+                raise
+        await self.store.refresh()
+        return self.addresses(to)
 
     def name_of(self, id: Id) -> str:  # noqa: A002
         """The name of an agent; of a sub-agent the one that it has in this process, or the first digits of its id."""

@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from ama2sec._native import Id, RealmAnswer, RealmEngine, SigningKey
-from ama2sec.errors import Ama2Error
+from ama2sec.errors import Ama2Error, error
 from ama2sec.identity.identity import clock_ms
 
 __all__ = ["Store", "create_engine", "load_engine"]
 
 _TRIES: Final = 3
+_SHARE: Final = 32
+"""Entries that are handed in on the loop before others have their turn on it."""
 _WRITERS: Final = 16
 """Entries of one process that wait for the disk together: the engine puts them into one commit."""
 
@@ -49,19 +51,33 @@ class Store:
         self._pool: ThreadPoolExecutor | None = None
         self._watcher: threading.Thread | None = None
         self._closed = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._handed_in = 0
 
     def start(self, arrived: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
         """Begin to watch. To be called on the loop."""
         self._arrived = arrived
+        self._loop = asyncio.get_running_loop()
         if self._durable:
             self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="ama2sec-write")
         if self._shared:
-            loop = asyncio.get_running_loop()
-            watch = threading.Thread(target=self._watch, args=(loop, failed), name="ama2sec-watch", daemon=True)
+            told = (self._loop, arrived, failed)
+            watch = threading.Thread(target=self._watch, args=told, name="ama2sec-watch", daemon=True)
             self._watcher = watch
             watch.start()
 
-    def _watch(self, loop: asyncio.AbstractEventLoop, failed: Callable[[BaseException], None]) -> None:
+    def _watch(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        arrived: Callable[[], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        def deliver() -> None:
+            try:
+                arrived()
+            except Exception as fault:  # noqa: BLE001  whoever waits for a message must hear of it
+                failed(fault)
+
         try:
             seen = self.engine.records
             while not self._closed.is_set():
@@ -70,7 +86,7 @@ class Store:
                     return
                 self.engine.refresh()
                 seen = self.engine.records
-                loop.call_soon_threadsafe(self._arrived)
+                loop.call_soon_threadsafe(deliver)
         except RuntimeError:
             # The loop was closed before the realm was.
             return
@@ -82,8 +98,9 @@ class Store:
         """Hand in one entry; it was delivered on this loop when this returns.
 
         Where others kept the log busy, the same bytes are handed in again. Raises ``LogBusy`` after three times, the other codes with
-        which a log says that it took nothing (log.2.4), and what stops an engine.
+        which a log says that it took nothing (log.2.4), and what stops an engine; ``ArgumentRange`` on another loop, and behind ``close``.
         """
+        self._check()
         for left in reversed(range(_TRIES)):
             try:
                 answer = await self._submit(entry)
@@ -92,7 +109,24 @@ class Store:
                 if fault.code != "LogBusy" or not left:
                     raise
         self._arrived()
+        self._handed_in += 1
+        if self._pool is None and self._handed_in % _SHARE == 0:
+            # Nothing else here lets others have the loop.
+            await asyncio.sleep(0)
         return answer
+
+    async def refresh(self) -> None:
+        """Take in what other processes have appended, now."""
+        self._check()
+        if self._shared:
+            await asyncio.to_thread(self.engine.refresh)
+            self._arrived()
+
+    def _check(self) -> None:
+        if self._closed.is_set() or asyncio.get_running_loop() is not self._loop:
+            raise error(
+                "ArgumentRange", "a realm that is open on this event loop", "one that was closed, or another loop's"
+            )
 
     async def _submit(self, entry: bytes) -> RealmAnswer:
         if self._pool is None:

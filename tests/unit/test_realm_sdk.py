@@ -101,7 +101,6 @@ async def test_two_processes_share_a_realm_and_only_one_has_an_agent(tmp_path: P
         assert child.stdout is not None
         assert await child.stdout.readline() == b"ready\n"
         assert await code_of(realm.agent("other")) == "AgentInUse"
-        await asyncio.to_thread(realm.engine.refresh)
         inbox = me.inbox()
         for text in ("one", "two", "end"):
             await me.send(text, to="other")
@@ -252,6 +251,47 @@ async def test_an_older_copy_is_seen_against_a_head_that_was_kept(tmp_path: Path
         assert realm.head().split("\n")[1] == head.split("\n")[1]
     older = tmp_path.parent / "older" / "orders.db"
     assert await code_of(opened(Realm.open(older, head=head))) == "CheckpointStale"
+
+
+@on_loop
+async def test_an_agent_that_knows_more_than_the_log_does_not_go_on(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    async with Realm.dev(path) as realm:
+        a, b = await realm.agent("a"), await realm.agent("b")
+        await a.send("0", to="b")
+        shutil.copytree(tmp_path, tmp_path.parent / "older")
+        await a.send("1", to="b")
+        await take(b, 2)
+    (tmp_path.parent / "older" / "orders.db.keys" / "b.state").write_bytes(
+        (tmp_path / "orders.db.keys" / "b.state").read_bytes()
+    )
+    async with Realm.dev(tmp_path.parent / "older" / "orders.db") as realm:
+        assert await code_of(realm.agent("b")) == "CheckpointStale"
+
+
+@on_loop
+async def test_a_realm_is_used_on_its_own_loop_and_while_it_is_open(tmp_path: Path) -> None:
+    async with Realm.dev(database(tmp_path)) as realm:
+        a = await realm.agent("a")
+
+        async def elsewhere() -> str:
+            return await code_of(a.send("0"))
+
+        assert await asyncio.to_thread(asyncio.run, elsewhere()) == "ArgumentRange"
+    await realm.close()
+    assert await code_of(realm.agent("b")) == "ArgumentRange"
+    assert await code_of(realm.revoke("a")) == "ArgumentRange"
+
+
+@on_loop
+async def test_who_sends_without_end_lets_others_have_the_loop() -> None:
+    async with Realm.dev() as realm:
+        a, b = await realm.agent("a"), await realm.agent("b")
+        chat = (await a.send("0", to="b")).conversation
+        reading = asyncio.ensure_future(take(b, 10))
+        for number in range(200):
+            await chat.send(str(number), to="b")
+        assert reading.done()
 
 
 @on_loop
