@@ -168,13 +168,14 @@ class Person:
 class Registry:
     """Names and ids of a realm as of one size of its registry."""
 
-    __slots__ = ("_by_id", "_live", "groups", "quorums", "size")
+    __slots__ = ("_by_id", "_gone", "_live", "groups", "quorums", "size")
 
     def __init__(self, view: dict[str, Any]) -> None:
         self.size: int = view["size"]
         self.quorums: dict[str, int] = {name: view["policy"][name] for name in _QUORUMS}
         self._by_id: dict[Id, Person] = {}
         self._live: dict[str, Person] = {}
+        self._gone: dict[bytes, Person] = {}
         self.groups: set[str] = set()
         for agent in view["agents"]:
             key = bytes.fromhex(agent["enrolments"][-1]["key"])
@@ -189,6 +190,8 @@ class Registry:
         if person.live:
             self._live[person.name] = person
             self.groups.update(person.groups)
+        else:
+            self._gone[person.key] = person
         self.size = size
 
     def named(self, name: str) -> Person | None:
@@ -197,7 +200,7 @@ class Registry:
 
     def revoked(self, key: PublicKey) -> Person | None:
         """Who had this key and is no more."""
-        return next((p for p in self._by_id.values() if not p.live and p.key == bytes(key)), None)
+        return self._gone.get(bytes(key))
 
     def person(self, id: Id) -> Person | None:  # noqa: A002
         """Who has an id; None for a sub-agent, which is in no registry."""
