@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ama2sec.identity import DirectoryEntry as DirectoryEntry
     from ama2sec.identity import Id as Id
     from ama2sec.identity import Identity as Identity
+    from ama2sec.identity import Offer as Offer
     from ama2sec.identity import PublicKey as PublicKey
     from ama2sec.message import Message as Message
     from ama2sec.message import Signed as Signed
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from ama2sec.message import parse as parse
     from ama2sec.message import verify as verify
     from ama2sec.message import verify_many as verify_many
+    from ama2sec.realm.exported import verify_export as verify_export
+    from ama2sec.realm.sdk import Realm as Realm
 
 __version__ = "0.1.0"
 
@@ -78,8 +81,10 @@ _WHERE = {
     "Message": "message",
     "Missing": "history",
     "NodeFile": "_native",
+    "Offer": "identity",
     "PublicKey": "identity",
     "RangeIncluded": "history",
+    "Realm": "realm.sdk",
     "Signed": "message",
     "Unchanged": "history",
     "UnverifiedEnvelope": "message",
@@ -98,9 +103,10 @@ _WHERE = {
     "prove_range": "history",
     "verify": "message",
     "verify_conversation": "history",
+    "verify_export": "realm.exported",
     "verify_many": "message",
 }
-_ROOMS = frozenset({"errors", "hazmat", "history", "identity", "limits", "message", "reference"})
+_ROOMS = frozenset({"errors", "hazmat", "history", "identity", "limits", "message", "realm", "reference", "sync"})
 
 __all__ = [*sorted(_WHERE), *sorted(_ROOMS), "__version__"]  # noqa: PLE0604
 

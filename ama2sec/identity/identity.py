@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from ama2sec import _files, _native
 from ama2sec._native import Draft, Id, PublicKey, Signed, SigningKey
 from ama2sec.errors import error
+from ama2sec.identity.offer import Offer
 from ama2sec.identity.secrecy import forgetful
 
 __all__ = ["Identity", "Signer"]
@@ -152,6 +153,15 @@ class Identity:
         members = [self.id, *(address for address in recipients if address != self.id)]
         time_ms = clock_ms() if time_ms is None else time_ms
         return self.seal(Draft.open(self._public, body, media_type, recipients, members, time_ms))
+
+    def offer(self, realm: Id, *, name: str | None = None) -> Offer:
+        """Proof of possession of the private key, for one realm and this identity's purpose: to be enrolled under its name, or under
+        ``name`` (``child`` for a sub-agent, spec dag.3.2). Raises ``NameForm``, and ``ArgumentType`` for an external signer's key.
+        Source: spec registry.1.2.
+        """
+        name = self._name if name is None else name
+        signature = _native.sign_offer(self._own_key(), realm, self._purpose, name)
+        return Offer(self._public, self._purpose, name, signature)
 
     def seal(self, draft: Draft) -> Signed:
         """Sign a draft. What an external signer returns is verified before it is used (spec identity.2.5)."""

@@ -32,6 +32,7 @@ from ama2sec import (
     prove_ancestry,
     prove_consistency,
     prove_inclusion,
+    sync,
     verify,
     verify_conversation,
 )
@@ -235,6 +236,15 @@ def asked(line: bytes) -> Callable[[Place], object]:
     return lambda _: _reported(json.loads(answer(line, "rust"))["code"])
 
 
+def overfull(_: Place) -> object:
+    """A reader that takes more than may wait, and acknowledges none."""
+    with sync.Realm.dev() as realm:
+        sender, reader = realm.agent("a"), realm.agent("b", limit=1)
+        sender.send("0", to="b")
+        inbox = reader.inbox(acknowledge=False)
+        return next(inbox), next(inbox)
+
+
 ACTS: dict[str, Callable[[Place], object]] = {
     "SizeLimit": lambda at: parse(bytes(MAX_ITEM + 1)),
     "Truncated": cbor(b""),
@@ -317,6 +327,7 @@ ACTS: dict[str, Callable[[Place], object]] = {
     "NameUnknown": lambda at: at.directory.get("nobody"),
     "KeyTaken": lambda at: at.directory.enrol(at.alice.public, name="alicia"),
     "AgentInUse": in_use,
+    "Backpressure": overfull,
     "SignerFault": lambda at: Identity.external("alice", at.alice.public, mock.Mock(sign=lambda _: bytes(64))).sign(
         b""
     ),

@@ -199,7 +199,7 @@ catalogue! {
     409 BodyLimit "usage" Caller "envelope.7.5" true "A body is larger than 256 KiB.";
     410 EntryRefused "usage" Caller "fingerprint.7.4" false "This conversation cannot take the entry.";
     411 Cancelled "usage" Caller "errors.2" true "The work was interrupted; nothing was written.";
-    412 Backpressure "usage" Caller "realm.1" false "The inbox is full.";
+    412 Backpressure "usage" Caller "agent.3.5" true "More messages were taken than may wait for their acknowledgement.";
     413 ClockRange "usage" Caller "fingerprint.7.3" true "The clock is outside the range that a number can carry.";
     414 ConformQuestion "usage" Caller "conform.1" true "A conformance question is malformed.";
     421 KeyFileForm "file" Caller "identity.4.2" true "Not a key file, or a damaged one.";

@@ -1,0 +1,86 @@
+"""A realm is begun, or found: its keys, its genesis, its log (spec agent.1)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ama2sec._native import RealmEngine, draft_realm
+from ama2sec.errors import error
+from ama2sec.identity import Identity
+from ama2sec.identity.identity import clock_ms
+from ama2sec.realm.people import Keyring, genesis_document
+from ama2sec.realm.store import create_engine, load_engine
+
+__all__ = ["DEV_OPERATORS", "DEV_ROOT", "Opened", "begin", "find"]
+
+DEV_ROOT: Final = "root"
+DEV_OPERATORS: Final = ("operator-1", "operator-2")
+_SEQUENCER: Final = "sequencer"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An engine, and the keys beside it."""
+
+    engine: RealmEngine
+    keys: Keyring
+    durable: bool
+    """Whether an entry waits for the disk."""
+    shared: bool
+    """Whether other processes may append."""
+    dev: bool
+    """Whether it is a realm for trying out."""
+
+
+def begin(
+    path: str | os.PathLike[str] | None,
+    name: str,
+    roots: Sequence[Identity],
+    quorum: int,
+    durability: str,
+    *,
+    budgets: bool,
+    dev: bool,
+) -> Opened:
+    """A new realm. The keys are there before the log is: a crash in between leaves keys of nothing."""
+    if durability not in {"full", "normal"}:
+        raise error("ArgumentRange", "durability to be full or normal", str(durability))
+    if not roots or any(root.purpose != "root" for root in roots):
+        raise error("PurposeWrong", "identities of purpose root", ", ".join(root.purpose for root in roots) or "none")
+    where = None if path is None else Path(path)
+    sequencer = Identity.generate(_SEQUENCER, purpose="sequencer")
+    document = genesis_document(name, roots, sequencer, quorum, dev=dev)
+    genesis = roots[0].seal(draft_realm(roots[0].public, document, clock_ms()))
+    keys = _keys_beside(where)
+    text = None if where is None else os.fspath(where)
+    keys.make()
+    try:
+        for identity in [sequencer, *(roots if dev else ())]:
+            keys.add(identity)
+        keys.keep_realm(genesis.id)
+        engine = create_engine(genesis.envelope, sequencer._own_key(), text, durability, budgets=budgets)
+    except BaseException:
+        keys.discard()
+        raise
+    return Opened(engine, keys, durable=where is not None and durability == "full", shared=where is not None, dev=dev)
+
+
+def find(path: str | os.PathLike[str], durability: str | None, head: str | None, *, budgets: bool) -> Opened:
+    """A realm that is there."""
+    keys = _keys_beside(Path(path))
+    sequencer = keys.get(_SEQUENCER)
+    engine = load_engine(os.fspath(path), sequencer._own_key(), keys.realm(), durability, budgets=budgets, head=head)
+    return Opened(engine, keys, durable=durability != "normal", shared=True, dev=is_dev(engine))
+
+
+def is_dev(engine: RealmEngine) -> bool:
+    """What the realm's genesis says of it."""
+    return bool(engine.entries(0, 1)[0].claims["document"]["profile"] == 1)
+
+
+def _keys_beside(path: Path | None) -> Keyring:
+    return Keyring(None if path is None else path.with_name(path.name + ".keys"))
