@@ -8,7 +8,19 @@ import typer
 import typer.exceptions
 
 import ama2sec
-from ama2sec.cli import Stopped, catalogue, dags, directories, inspecting, keys, realms, signing, trees, verifying
+from ama2sec.cli import (
+    Stopped,
+    catalogue,
+    dags,
+    directories,
+    inspecting,
+    keys,
+    realm_app,
+    realms,
+    signing,
+    trees,
+    verifying,
+)
 from ama2sec.cli.show import line, tell
 
 __all__ = ["app", "invoke"]
@@ -39,6 +51,7 @@ app.command("verify", epilog=_STATUS, short_help="Verify a message, a stream or 
 )
 app.command("inspect", short_help="Show an envelope, a proof or an exhibit, field by field.")(inspecting.inspect)
 app.add_typer(trees.tree_app, name="tree", short_help="Heads, proofs and exhibits of a conversation.")
+app.add_typer(realm_app.realm_app, name="realm", short_help="Realms in files: begin, enrol, list, judge, back up.")
 app.command("replay", epilog=_STATUS, short_help="Judge a realm again, from its transcript.")(realms.replay)
 app.command("dag", short_help="Draw a conversation with its branches, or ask who had seen what.")(dags.dag)
 app.add_typer(realms.head_app, name="head", short_help="Hold heads of a realm against each other.")

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from ama2sec import Id, _files
-from ama2sec.cli.inputs import JSON, argument, load_directory, must_not_exist, write_output
+from ama2sec._native import RealmFile
+from ama2sec.cli.inputs import JSON, argument, is_database, load_directory, must_not_exist, write_output
 from ama2sec.cli.show import emit, line
 from ama2sec.errors import error
 from ama2sec.realm import RealmVerified, replay_realm
@@ -38,7 +39,10 @@ class Format(StrEnum):
 File = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", readable=False, help="A realm transcript, or a conversation file.", show_default=False
+        metavar="FILE",
+        readable=False,
+        help="A realm's file, a realm transcript, or a conversation file.",
+        show_default=False,
     ),
 ]
 Which = Annotated[
@@ -147,6 +151,8 @@ def _load(file: Path, conversation: str | None, directory: Path | None, realm: s
 
 
 def _is_realm(file: Path) -> bool:
+    if is_database(file):
+        return True
     with _files.reading(file) as descriptor:
         first = _files.read_bounded(descriptor, _HEADER - 1)
     return first[_HEADER - 2 :] == _RECORD
@@ -155,7 +161,8 @@ def _is_realm(file: Path) -> bool:
 def _of_realm(file: Path, conversation: str | None, realm: str | None) -> _Found:
     with argument("--realm"):
         expected = None if realm is None else Id.from_hex(realm)
-    verified = replay_realm(file, realm=expected)
+    source = RealmFile.open(file).export() if is_database(file) else file
+    verified = replay_realm(source, realm=expected)
     listed = conversations(verified)
     wanted = listed if conversation is None else [one for one in listed if str(one).startswith(conversation.lower())]
     if len(wanted) != 1:

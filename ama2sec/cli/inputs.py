@@ -17,7 +17,7 @@ from typing import Annotated, cast
 import typer
 
 from ama2sec import Directory, Identity, _files
-from ama2sec._native import check_name
+from ama2sec._native import RealmFile, check_name
 from ama2sec.cli import Stopped
 from ama2sec.cli.show import flush, tell, write
 from ama2sec.errors import Ama2Error, PeerError, error
@@ -30,11 +30,13 @@ __all__ = [
     "MaybeDirectory",
     "PassphraseFile",
     "argument",
+    "is_database",
     "load_directory",
     "load_identity",
     "must_not_exist",
     "named",
     "opened",
+    "opened_realm",
     "passphrase",
     "read_body",
     "read_input",
@@ -216,6 +218,34 @@ def opened(path: Path | None) -> Iterator[Input]:
         return
     with _files.reading(path) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
         yield Input(file, str(path))
+
+
+DATABASE = b"SQLite format 3\0"
+"""How a realm's file begins."""
+
+
+@contextmanager
+def opened_realm(path: Path | None) -> Iterator[Input]:
+    """As ``opened``; of a realm's file its transcript, as it is at one moment."""
+    if path is None or str(path) == "-" or not is_database(path):
+        with opened(path) as source:
+            yield source
+        return
+    data = RealmFile.open(path).export()
+    source = Input(cast("io.RawIOBase", io.BytesIO(data)), str(path))
+    source.total = len(data)
+    yield source
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file is a realm's file, or another database; it says itself which, where it is opened."""
+    try:
+        with open(path, "rb") as file:
+            # A pipe gives what it has only once.
+            return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(len(DATABASE)) == DATABASE
+    except (OSError, ValueError):
+        # Whoever opens it next says what is wrong with it.
+        return False
 
 
 def read_input(path: Path | None, limit: int) -> bytes:

@@ -15,7 +15,7 @@ from ama2sec.cli.inputs import (
     argument,
     load_directory,
     must_not_exist,
-    opened,
+    opened_realm,
     read_input,
     read_whole,
 )
@@ -45,7 +45,7 @@ def replay(
         typer.Argument(
             metavar="TRANSCRIPT",
             readable=False,
-            help="A realm transcript; standard input by default, and for -.",
+            help="A realm transcript, or a realm's file; standard input by default, and for -.",
             show_default=False,
         ),
     ] = None,
@@ -72,7 +72,7 @@ def replay(
     expected, only = _id(realm, "--realm"), _id(conversation, "--conversation")
     kept = None if checkpoint is None else read_input(checkpoint, _MAX_HEAD)
     judge = _by_reference if impl is Implementation.REFERENCE else _by_rust
-    with opened(transcript) as source:
+    with opened_realm(transcript) as source:
         try:
             found = judge(source, expected, kept, only)
         except Ama2Error as fault:

@@ -9,6 +9,7 @@ async with Realm.dev("orders.db") as realm:                    # a realm for try
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
@@ -237,6 +238,15 @@ class Realm:
             person = Person(made, offer.name, offer.purpose, tuple(listed), live=True, key=bytes(offer.public))
             known.add(person, known.size + 1)
         return made
+
+    async def term(self, reason: str) -> Id:
+        """Say in the registry that the history goes on from here, behind a restore or a change of engine: size and root of the log as it is.
+
+        The id of the entry. Where more roots are asked for than are here, it waits for theirs: ``approve``. Source: spec registry.2.
+        """
+        _, size, root, *_ = self.head().split("\n")
+        view = {"size": int(size), "root": base64.b64decode(root, validate=True).hex(), "reason": reason}
+        return await self._roots.propose("term", json.dumps(view), self.registry().quorums["root"])
 
     async def revoke(self, name: str, reason: str = "", *, suspect_from: int | None = None) -> Id:
         """End an agent: nothing that it signs is admitted from then on. The id of the entry.

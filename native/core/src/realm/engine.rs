@@ -42,6 +42,15 @@ pub struct Delivered {
     pub body: Body,
 }
 
+impl Delivered {
+    /// A pair that was read again: it is the one that the replica took in at this position.
+    pub(super) fn of(replica: &mut Replica, position: u64, pair: Pair) -> Result<Delivered> {
+        let envelope = replica.check_again(position, &pair)?;
+        let body = envelope.check_body(pair.body_part())?;
+        Ok(Delivered { record: pair.record, envelope, body })
+    }
+}
+
 /// Pairs that are appended at once.
 const GROUP: usize = 256;
 
@@ -248,12 +257,7 @@ impl<L: Log> Engine<L> {
             return Ok(Vec::new());
         }
         let pairs = core.replica.again(from, |position| self.log.read(position, limit.min(READ)))?;
-        let deliver = |(position, pair): (u64, Pair)| {
-            let envelope = core.replica.check_again(position, &pair)?;
-            let body = envelope.check_body(pair.body_part())?;
-            Ok(Delivered { record: pair.record, envelope, body })
-        };
-        (from..).zip(pairs).map(deliver).collect()
+        (from..).zip(pairs).map(|(position, pair)| Delivered::of(&mut core.replica, position, pair)).collect()
     }
 
     pub fn log(&self) -> &L {

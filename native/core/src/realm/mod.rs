@@ -14,6 +14,7 @@ pub mod engine;
 mod equivocations;
 pub mod evidence;
 pub mod export;
+pub mod follower;
 mod grants;
 pub mod log;
 mod queue;

@@ -169,6 +169,8 @@ fn settle(connection: &Connection, how: OpenAs, durability: Durability) -> rusql
             Durability::Full => "FULL",
             Durability::Normal => "NORMAL",
         };
+        // A backup that was put back is no WAL file yet.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "secure_delete", true)?;
         connection.pragma_update(None, "wal_autocheckpoint", 8000)?;

@@ -137,6 +137,23 @@ impl SqliteFile {
     pub fn open(path: &Path) -> Result<SqliteFile> {
         Ok(SqliteFile(Mutex::new(schema::open(path, OpenAs::Reader)?.0)))
     }
+
+    /// Writes the realm as it is at one moment into a new file, while others go on (log.6). Raises `FileExists`, `LogFull`, `LogReadOnly`.
+    pub fn backup(&self, to: &Path) -> Result<()> {
+        if to.symlink_metadata().is_ok() {
+            return Err(Error::new(Code::FileExists, "a path where nothing is", "a file"));
+        }
+        let name = to.to_str().ok_or_else(|| Error::new(Code::ArgumentRange, "a path in UTF-8", "another"))?;
+        let connection = self.0.lock().map_err(|_| poisoned())?;
+        let written = connection.execute("VACUUM INTO ?1", [name]);
+        written.map(|_| ()).map_err(|fault| {
+            // Half a backup is none.
+            let _ = std::fs::remove_file(to);
+            schema::named(&fault)
+        })?;
+        let made = std::fs::File::open(to).and_then(|file| file.sync_all());
+        made.map_err(|fault| Error::new(Code::LogFailed, "a backup on the disk", fault.kind().to_string()))
+    }
 }
 
 impl Source for SqliteFile {

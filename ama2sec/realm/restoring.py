@@ -1,0 +1,81 @@
+"""A realm's file put back from a backup: the history goes on behind a ``term``, so that everybody sees where it was (spec log.6).
+
+async with restore("monday.db", "orders.db", roots=[ada, ben], reason="the disk of the 26th") as realm:
+    ...
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ama2sec import _files
+from ama2sec._native import RealmFile
+from ama2sec.identity import Identity
+from ama2sec.realm.sdk import Opening, Realm
+
+__all__ = ["restore"]
+
+
+def restore(
+    backup: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    roots: Sequence[Identity] = (),
+    reason: str,
+    head: str | None = None,
+) -> Opening:
+    """Put a backup where nothing is, beside the keys of the realm (``<path>.keys``), and write a ``term`` over it.
+
+    The backup is judged before anything is written; with ``head`` also against a head that was kept at the time. ``roots``: the keys that
+    the root quorum asks for; in a realm for trying out those beside it. Where they do not suffice the term waits for the others, as any
+    proposal. Raises ``FileExists``, ``FileUnreadable``, the first fault of the backup, and what ``Realm.open`` raises.
+    """
+
+    async def opens() -> Realm:
+        source = RealmFile.open(backup)
+        source.refresh()
+        if head is not None:
+            source.check_kept(head)
+        if os.path.lexists(path):
+            raise _files.exists(path)
+        source.backup(path)
+        try:
+            _files.sync_folder(Path(path).parent)
+            realm = await Realm.open(path, roots=roots, head=source.head())
+        except BaseException:
+            _discard(Path(path))
+            raise
+        try:
+            await realm.term(reason)
+        except BaseException:
+            await realm.close()
+            _discard(Path(path))
+            raise
+        return realm
+
+    return Opening(opens)
+
+
+def _discard(path: Path) -> None:
+    """A realm that was put back and did not begin its term must not go on."""
+    for ending in ("", "-wal", "-shm", ".turn", ".lock", ".wake"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> str:
+    """Write a realm as it is at one moment to a new file, while others go on with it, and give its head: keep that elsewhere.
+
+    The backup is judged before this returns; where it is not sound it is removed. Keys are not in it. Raises ``FileExists``, ``LogFull``,
+    ``LogReadOnly``, and the first fault.
+    """
+    RealmFile.open(path).backup(to)
+    try:
+        written = RealmFile.open(to)
+        written.refresh()
+    except BaseException:
+        Path(to).unlink(missing_ok=True)
+        raise
+    _files.sync_folder(Path(to).parent)
+    return written.head()
