@@ -132,7 +132,9 @@ def _check_options(asked: Sequence[object], lonely_proof: bool, out: Path | None
 class _Found:
     """A conversation, and what its agents are called."""
 
-    def __init__(self, dag: Dag, names: dict[Id, str], title: str, file: Path, verified: RealmVerified | None) -> None:
+    def __init__(
+        self, dag: Dag, names: dict[Id, str], title: str, file: Path | bytes, verified: RealmVerified | None
+    ) -> None:
         self.dag, self.names, self.title, self.file, self.verified = dag, names, title, file, verified
 
 
@@ -161,7 +163,7 @@ def _is_realm(file: Path) -> bool:
 def _of_realm(file: Path, conversation: str | None, realm: str | None) -> _Found:
     with argument("--realm"):
         expected = None if realm is None else Id.from_hex(realm)
-    source = RealmFile.open(file).export() if is_database(file) else file
+    source: Path | bytes = RealmFile.open(file).export() if is_database(file) else file
     verified = replay_realm(source, realm=expected)
     listed = conversations(verified)
     wanted = listed if conversation is None else [one for one in listed if str(one).startswith(conversation.lower())]
@@ -169,7 +171,7 @@ def _of_realm(file: Path, conversation: str | None, realm: str | None) -> _Found
         raise error("ArgumentRange", "--conversation: one of this realm", f"{len(wanted)} that fit, of {len(listed)}")
     names = {agent.id: agent.name for agent in agents(verified)}
     title = f"conversation {wanted[0].short} of {_name(verified)}, replayed"
-    return _Found(RealmDag(verified, wanted[0]), names, title, file, verified)
+    return _Found(RealmDag(verified, wanted[0]), names, title, source, verified)
 
 
 def _name(verified: RealmVerified) -> str:

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::schema::{self, Durability, OpenAs};
 use super::turnstile::{Turnstile, beside};
@@ -202,7 +202,8 @@ fn insert(connection: &Connection, pairs: &[Pair], checkpoint: &str, expected: u
     note.execute(params![size, checkpoint]).map(|_| ())
 }
 
-/// Pairs from a position on. What does not have the form of a pair is the file's fault: it is read, not repaired.
+/// Pairs from a position on, up to the first that cannot be read, so that whoever judges them names its place; it is the fault of the read
+/// that begins with it.
 pub(super) fn read_pairs(connection: &Connection, from: u64, limit: usize) -> Result<Vec<Pair>> {
     let named = |fault: rusqlite::Error| schema::named(&fault);
     let mut statement = connection
@@ -215,27 +216,32 @@ pub(super) fn read_pairs(connection: &Connection, from: u64, limit: usize) -> Re
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut rows = statement.query(params![number(from), limit]).map_err(named)?;
     let mut pairs = Vec::new();
-    while let Some(row) = rows.next().map_err(named)? {
-        let column = |at: usize| -> Result<Option<&[u8]>> {
-            row.get_ref(at)
-                .map_err(named)?
-                .as_blob_or_null()
-                .map_err(|_| Error::new(Code::LogForm, "bytes in each column", "another type"))
-        };
-        let absent = || Error::new(Code::LogForm, "a record with its envelope", "one of the two");
-        let body = match (column(2)?, column(3)?) {
-            (Some(salt), Some(body)) => {
-                let salt = salt
-                    .try_into()
-                    .map_err(|_| Error::new(Code::LogForm, "a salt of 32 bytes", format!("{} bytes", salt.len())))?;
-                Some((salt, Arc::from(body)))
-            }
-            _ => None,
-        };
-        let envelope = Arc::from(column(1)?.ok_or_else(absent)?);
-        pairs.push(Pair { record: Record::parse(column(0)?.ok_or_else(absent)?)?, envelope, body });
+    loop {
+        match rows.next().map_err(named).and_then(|row| row.map(pair_in).transpose()) {
+            Ok(Some(pair)) => pairs.push(pair),
+            Err(fault) if pairs.is_empty() => return Err(fault),
+            Ok(None) | Err(_) => return Ok(pairs),
+        }
     }
-    Ok(pairs)
+}
+
+/// What does not have the form of a pair is the file's fault: it is read, not repaired.
+fn pair_in(row: &Row<'_>) -> Result<Pair> {
+    let form = |expected: &'static str, got: &'static str| Error::new(Code::LogForm, expected, got);
+    let column = |at: usize| -> Result<Option<&[u8]>> {
+        let value = row.get_ref(at).map_err(|fault| schema::named(&fault))?;
+        value.as_blob_or_null().map_err(|_| form("bytes in each column", "another type"))
+    };
+    let body = match (column(2)?, column(3)?) {
+        (Some(salt), Some(body)) => {
+            let salt = salt.try_into().map_err(|_| form("a salt of 32 bytes", "another length"))?;
+            Some((salt, Arc::from(body)))
+        }
+        _ => None,
+    };
+    let absent = || form("a record with its envelope", "one of the two");
+    let envelope = Arc::from(column(1)?.ok_or_else(absent)?);
+    Ok(Pair { record: Record::parse(column(0)?.ok_or_else(absent)?)?, envelope, body })
 }
 
 pub(super) fn read_checkpoint(connection: &Connection) -> Result<Option<String>> {
