@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from ama2sec import Directory, Fingerprint, Id, LightClient
-from ama2sec.errors import Ama2Error
 from ama2sec.reference import encode, make
 from ama2sec.reference.envelope import honest_header, sig_structure, thumbprint_of_seed
 from tests.conftest import identity
@@ -68,6 +66,10 @@ class Said:
         )
 
 
+# A member's message in another conversation.
+FOREIGN = Said.signed(message_claims(c4=[KID["bob"], None], c8=[], c9=[EPOCH, 1]), "bob")
+
+
 @dataclass(repr=False)
 class Line:
     """One history of the conversation: a list of messages that only grows. Lines that part share a beginning.
@@ -82,7 +84,9 @@ class Line:
 
     def __post_init__(self) -> None:
         self.tree = Naive(1, lambda i: self.said[i].id, roots=self.roots)
-        self.numbers = {said.author: said.seq for said in self.said}
+        self.numbers: dict[str, int] = {}
+        for said in self.said:
+            self.count(said)
 
     @classmethod
     def opened(cls) -> Line:
@@ -105,25 +109,28 @@ class Line:
     def ids(self, begin: int, end: int) -> list[bytes]:
         return [said.id for said in self.said[begin:end]]
 
+    def count(self, said: Said) -> None:
+        """The highest number that each author has used."""
+        self.numbers[said.author] = max(said.seq, self.numbers.get(said.author, 0))
+
     def add(self, said: Said) -> Said:
         self.said.append(said)
-        self.numbers[said.author] = said.seq
+        self.count(said)
         size = len(self)
         scope = ZEROS + 2 * self.conversation
         self.prints.append(keyed("fingerprint", scope + size.to_bytes(8, "big") + self.tree.root(0, size)))
         self.points.append(encode([said.id, self.prints[size]]))
         return said
 
-    def craft(self, author: str, seen: int) -> Said:
-        """What an author signs who has consumed the first ``seen`` messages; it stands nowhere yet."""
-        seq = 1 + self.numbers.get(author, 0)
+    def craft(self, author: str, seen: int, parent: bytes | None = None, fingerprint: bytes | None = None) -> Said:
+        """What an author signs who has consumed the first ``seen`` messages, or says so of others; it stands nowhere yet."""
         claims = message_claims(
             c2=self.conversation,
             c4=[KID[author], None],
-            c5=[seen, self.prints[seen], 0, ZEROS],
-            c6=[self.conversation, self.said[seen - 1].id, []],
+            c5=[seen, fingerprint or self.prints[seen], 0, ZEROS],
+            c6=[self.conversation, parent or self.said[seen - 1].id, []],
             c8=[],
-            c9=[EPOCH, seq],
+            c9=[EPOCH, 1 + self.numbers.get(author, 0)],
         )
         return Said.signed(claims, author)
 
@@ -256,15 +263,6 @@ class Follower:
     def state(self) -> bytes:
         """What it would write into a file."""
         return self.core._state.encode()
-
-
-def fault_of(call: Callable[..., object], *args: object, **named: object) -> Ama2Error | None:
-    """What a call is refused with."""
-    try:
-        call(*args, **named)
-    except Ama2Error as fault:
-        return fault
-    return None
 
 
 @functools.cache
