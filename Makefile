@@ -17,7 +17,7 @@ LIBPYTHON := import os, sys, sysconfig; at, name = map(sysconfig.get_config_var,
 # Either would silently hide the flags of .cargo/config.toml. Builds with flags of their own call cargo (see CONTRIBUTING.md).
 unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 
-.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate test-crash lock presupposed install build clean
+.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate test-crash lock presupposed install build clean outside-vectors
 
 all: build
 
@@ -85,6 +85,10 @@ format: $(STAMP)
 dag-git: $(BUILT)
 	@test -n "$(GIT)" || { echo "make dag-git needs GIT=path/to/repository"; exit 1; }
 	@$(PY) -m tests.dag_git $(GIT) $(DAG)
+
+# Rule S against vectors that are not kept here, in both implementations; CONTRIBUTING.md says where they are.
+outside-vectors: $(BUILT)
+	@$(PY) -m tests.outside_vectors --cctv "$(CCTV)" --speccheck "$(SPECCHECK)" --wycheproof "$(WYCHEPROOF)"
 
 # BENCH=--big for 10 M leaves and 10 messages in each of 1 M branches: some minutes.
 bench: $(BUILT)

@@ -1,6 +1,7 @@
 # Fuzzing: what it needs is installed under fuzz/, where git ignores it. Not a part of `make test`. See fuzz/README.md.
 #   make fuzz                              every target for TIME seconds (20), with both engines
 #   make fuzz-campaign TIME=3600           the same for an hour each, one after the other
+#   make fuzz-agree                        what the native ones have kept, given to both implementations; needs no tools
 #   make fuzz-native-codec, fuzz-atheris-transcript, ...    one of them; ARGS=... goes to libFuzzer
 
 FUZZ_TARGETS := codec envelope transcript proof lightclient
@@ -26,7 +27,7 @@ LENGTH_lightclient := 32768
 LIBFUZZER = -max_total_time=$(TIME) -max_len=$(LENGTH_$*) -use_value_profile=1 -print_final_stats=1 -timeout=10 \
 	-rss_limit_mb=1024 -artifact_prefix=$(abspath $(WORK))/ $(ARGS)
 
-.PHONY: fuzz fuzz-campaign fuzz-check fuzz-seeds $(FUZZ_NATIVE) $(FUZZ_ATHERIS)
+.PHONY: fuzz fuzz-campaign fuzz-agree fuzz-check fuzz-seeds $(FUZZ_NATIVE) $(FUZZ_ATHERIS)
 
 fuzz fuzz-campaign: $(FUZZ_NATIVE) $(FUZZ_ATHERIS)
 
@@ -58,6 +59,10 @@ $(FUZZ_ATHERIS): fuzz-atheris-%: $(FUZZ_CORE)
 	$(eval WORK := fuzz/.work/atheris/$*)
 	@mkdir -p $(WORK)/corpus
 	fuzz/atheris/run $* $(WORK)/corpus fuzz/corpus/$* $(LIBFUZZER)
+
+# AGREE="proof codec" for these targets alone.
+fuzz-agree: $(BUILT)
+	@$(PY) -m fuzz.atheris.kept $(AGREE)
 
 # What is committed here, held to the rules that hold for the rest.
 fuzz-check: $(STAMP)

@@ -84,9 +84,12 @@ pub fn renumber(random: &mut Random, items: &mut [Node], place: usize) -> Option
             last = (*epoch, *counter);
         }
     }
-    let epoch = [last.0, last.0, last.0 + 1, last.0 - 1][pick(random, 4)];
-    let base = if epoch == last.0 { last.1 } else { 0 };
-    let counter = [last.1, last.1 + 1, base + 65_536, base + 65_537, 65_536, 65_537][pick(random, 6)];
+    // What stood there before may be any number, from an attack.
+    let (epoch, counter) = last;
+    let epoch = [epoch, epoch, epoch.wrapping_add(1), epoch.wrapping_sub(1)][pick(random, 4)];
+    let base = if epoch == last.0 { counter } else { 0 };
+    let far = [base.wrapping_add(65_536), base.wrapping_add(65_537)];
+    let counter = [counter, counter.wrapping_add(1), far[0], far[1], 65_536, 65_537][pick(random, 6)];
     set(map(here, 2)?.label(9), Node::Array(vec![Node::uint(epoch), Node::uint(counter)]))
 }
 

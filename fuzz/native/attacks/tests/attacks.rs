@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use ama2sec_attacks::seal::{envelope, map};
 use ama2sec_attacks::tree::Node;
 use ama2sec_attacks::{follow, mutators, oracle, proofs};
 use ama2sec_core::errors::Code;
@@ -116,6 +117,26 @@ fn attacks_reach_every_fault_of_a_proof_and_of_a_light_client() {
         assert!(light.contains(&code.number()), "{}", code.as_str());
     }
     assert!(proof.contains(&0) && light.contains(&0), "some are still honest");
+}
+
+/// What is attacked was attacked before: any number may stand in it.
+#[test]
+fn a_number_at_the_end_of_its_range_is_attacked_like_any_other() {
+    for number in [0, u64::MAX] {
+        let mut items = Vec::new();
+        let data = corpus("transcript").into_iter().max_by_key(Vec::len).expect("a sample");
+        let mut rest = data.as_slice();
+        while let Some((mut item, length)) = Node::read(rest) {
+            if let Some(seq) = envelope(&mut item).and_then(|found| map(found, 2)?.label(9)) {
+                *seq = Node::Array(vec![Node::uint(number), Node::uint(number)]);
+            }
+            items.push(item);
+            rest = &rest[length..];
+        }
+        let numbered: Vec<u8> = items.iter().flat_map(Node::write).collect();
+        let made = (0..600).filter(|seed| mutators::transcript(&numbered, *seed).is_some()).count();
+        assert!(made > 300, "{made}");
+    }
 }
 
 /// S + L is the number that a verifier without the check takes for S.
