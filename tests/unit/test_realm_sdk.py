@@ -243,13 +243,13 @@ async def test_an_older_copy_is_seen_against_a_head_that_was_kept(tmp_path: Path
     async with Realm.dev(path) as realm:
         a = await realm.agent("a")
         await a.send("0")
-    shutil.copytree(tmp_path, tmp_path.parent / "older")
+    shutil.copytree(tmp_path, tmp_path.with_name(tmp_path.name + "-older"))
     async with Realm.dev(path) as realm:
         await (await realm.agent("a")).send("1")
         head = realm.head()
     async with Realm.open(path, head=head) as realm:
         assert realm.head().split("\n")[1] == head.split("\n")[1]
-    older = tmp_path.parent / "older" / "orders.db"
+    older = tmp_path.with_name(tmp_path.name + "-older") / "orders.db"
     assert await code_of(opened(Realm.open(older, head=head))) == "CheckpointStale"
 
 
@@ -259,13 +259,13 @@ async def test_an_agent_that_knows_more_than_the_log_does_not_go_on(tmp_path: Pa
     async with Realm.dev(path) as realm:
         a, b = await realm.agent("a"), await realm.agent("b")
         await a.send("0", to="b")
-        shutil.copytree(tmp_path, tmp_path.parent / "older")
+        shutil.copytree(tmp_path, tmp_path.with_name(tmp_path.name + "-older"))
         await a.send("1", to="b")
         await take(b, 2)
-    (tmp_path.parent / "older" / "orders.db.keys" / "b.state").write_bytes(
+    (tmp_path.with_name(tmp_path.name + "-older") / "orders.db.keys" / "b.state").write_bytes(
         (tmp_path / "orders.db.keys" / "b.state").read_bytes()
     )
-    async with Realm.dev(tmp_path.parent / "older" / "orders.db") as realm:
+    async with Realm.dev(tmp_path.with_name(tmp_path.name + "-older") / "orders.db") as realm:
         assert await code_of(realm.agent("b")) == "CheckpointStale"
 
 
