@@ -1,5 +1,5 @@
 """The course of the demonstration: keys, a signed conversation, two verifications, six attacks, a branch and its
-proofs, a realm."""
+proofs, a realm, the realm in a file."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ama2sec import ConversationReport, Directory, Fingerprint, HistoryError, Id
 from ama2sec.cli.reporting import explanation
 from ama2sec.demo.attacks import Attack, attacks, differences
 from ama2sec.demo.branches import Branches
+from ama2sec.demo.file import FilePart
 from ama2sec.demo.realm import RealmPart
 from ama2sec.demo.said import Said
 from ama2sec.demo.screen import Screen
@@ -69,6 +70,7 @@ class Play:
         branches = Branches(self.screen, self.folder, _chance(self.seed))
         wrong += branches.run(self.conversation, people, directory, head)
         wrong += RealmPart(self.screen, self.folder).run()
+        wrong += FilePart(self.screen, self.folder).run()
         return wrong, head, made
 
     # -- signing --------------------------------------------------------------------------------------------------------
