@@ -64,7 +64,10 @@ pub(super) fn named(fault: &rusqlite::Error) -> Error {
     let code = match fault.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Code::LogFull,
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Code::LogReadOnly,
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Code::LogBusy,
+        // The third: others were killed, or suspended, while they set up the WAL, and it was not done within SQLite's own patience.
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+            Code::LogBusy
+        }
         Some(ErrorCode::DatabaseCorrupt) => Code::LogDamaged,
         Some(ErrorCode::NotADatabase) => Code::LogForm,
         Some(ErrorCode::CannotOpen) => Code::FileUnreadable,
