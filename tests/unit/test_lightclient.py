@@ -204,6 +204,16 @@ def test_a_damaged_or_missing_state_is_named(told: Told, tmp_path: Path) -> None
     assert code(LightClient.load, path, empty) == "KeyUnknown"
 
 
+def test_a_state_is_read_by_those_who_would_start_there(told: Told, tmp_path: Path, alice: Identity) -> None:
+    """The members are names, and names are the reader's: to whom the opener is somebody else, no member opened this."""
+    path = tmp_path / "state"
+    follow(told, 5).save(path)
+    other = Directory()
+    other.enrol(alice.public, name="alicia", purpose="message")
+    assert code(LightClient, other, told.entries[0]) == "NotAMember"
+    assert code(LightClient.load, path, other) == "NotAMember"
+
+
 def test_two_that_save_at_once(told: Told, tmp_path: Path) -> None:
     path = tmp_path / "state"
     client = follow(told, 5)

@@ -255,11 +255,9 @@ def test_sizes_end() -> None:
     at = Fingerprint(ZEROS, TALK.id, TALK.id, size, fingerprint(ZEROS, TALK.id, TALK.id, size, _Vast().root(0, size)))
     client = LightClient.join(KNOWN, at, TALK.items[0], TALK.items[:1], prove_range(_Vast(), size - 1, size, size))
     assert len(spans(RANGE, (size - 1, size, size))) == (size - 1).bit_count()
-    for expected in ("ok", "SizeLimit"):
+    for epoch, expected in enumerate(("ok", "SizeLimit"), start=8):
         now = client.head
-        late = after(
-            client, c9=[9, now.size % 7], c5=[now.size, now.value, 0, ZEROS], c6=[TALK.id, client._known[-1][0], []]
-        )
+        late = after(client, c9=[epoch, 0], c5=[now.size, now.value, 0, ZEROS], c6=[TALK.id, client._known[-1][0], []])
         assert code(client.receive, late) == expected
     assert LightClient.parse(client.encode(), KNOWN).size == SIZE_END - 1
 
