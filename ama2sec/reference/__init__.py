@@ -8,7 +8,7 @@ without explanations. Where the two implementations answer differently, one of t
     print(verify_transcript(open("talk.cbor", "rb").read(), directory).head_text)
 
 Read in this order: ``rule_s``, ``hashes``, ``codec``, ``names``, ``directory``, ``claims``, ``entry``, ``envelope``, ``tree``, ``transcript``,
-``proof_form``, ``proofs``, ``exhibit``; and of realms ``kinds``, ``dag``, ``registry``, ``admission``, ``digest``, ``checkpoint``, ``record``, ``replay``.
+``proof_form``, ``proofs``, ``exhibit``, ``lightclient``; and of realms ``kinds``, ``dag``, ``registry``, ``admission``, ``digest``, ``checkpoint``, ``record``, ``replay``.
 """
 
 from ama2sec.reference.admission import Admitted, Rejected, Stamp, State, admit, apply
@@ -28,6 +28,7 @@ from ama2sec.reference.directory import Directory, Enrolled
 from ama2sec.reference.envelope import Envelope, Verified, make, parse, verify
 from ama2sec.reference.exhibit import Exhibited, check_exhibit
 from ama2sec.reference.hashes import fingerprint
+from ama2sec.reference.lightclient import LightClient, Missing, check_replaces
 from ama2sec.reference.proof_form import read_proof
 from ama2sec.reference.proofs import (
     Ancestor,
@@ -83,6 +84,8 @@ __all__ = [
     "Head",
     "Included",
     "Leaves",
+    "LightClient",
+    "Missing",
     "RangeIncluded",
     "Receipt",
     "Record",
@@ -107,6 +110,7 @@ __all__ = [
     "check_inclusion",
     "check_range",
     "check_receipt",
+    "check_replaces",
     "compare",
     "compare_heads",
     "conversation_digest",

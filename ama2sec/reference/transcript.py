@@ -7,6 +7,7 @@ that is larger than memory.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
@@ -124,6 +125,58 @@ def _check_type(item: Value) -> None:  # 5.2
 # -- entries: fingerprint.6 ----------------------------------------------------------------------------------------
 
 
+def check_place(claims: Claims, conversation: bytes | None) -> None:
+    """Steps 3 and 4: an open begins a conversation (``conversation`` is None), and what follows names that open."""
+    if conversation is None:
+        if claims.kind != OPEN:  # 3
+            _refuse("OpenMissing", "an open as the first entry", "a message")
+        return
+    if claims.kind == OPEN:  # 3
+        _refuse("OpenAgain", "one open", "another")
+    if claims.conversation != conversation:  # 4
+        _refuse("ConversationOther", conversation.hex(), claims.conversation.hex())
+
+
+def check_member(verified: Verified, members: tuple[Address, ...] | None) -> None:
+    """Step 5: by its id or by the directory's name for it, the author is in the open's list, or there is none."""
+    if members is not None and not {verified.envelope.claims.agent, verified.sender.name} & {*members}:
+        _refuse("NotAMember", "a member of the conversation", verified.sender.name)
+
+
+def check_seq(claims: Claims, last_seq: Mapping[bytes, tuple[int, int]]) -> None:
+    """Steps 6 and 7: the author's number is above its last one, and not too far above."""
+    if claims.seq is None:
+        return
+    last = last_seq.get(claims.agent)
+    if last is not None and claims.seq <= last:  # 6
+        _refuse("SeqUsed", f"a number above {list(last)}", str(list(claims.seq)))
+    base = last[1] if last is not None and last[0] == claims.seq[0] else 0
+    if claims.seq[1] > base + SEQ_COUNTER_JUMP:  # 7
+        _refuse("SeqWindow", f"a counter of at most {base + SEQ_COUNTER_JUMP}", str(claims.seq[1]))
+
+
+def check_reach(claims: Claims, branch: bytes, size: int) -> None:
+    """Steps 8 and 9: the branch is this one, and the context is no longer than it."""
+    if claims.branch != branch:  # 8
+        _refuse("BranchUnknown", branch.hex(), claims.branch.hex())
+    if claims.size > size:  # 9
+        _refuse("ContextAhead", f"a context of at most {size}", str(claims.size))
+
+
+def check_context(claims: Claims, parent: bytes, fingerprint: bytes) -> None:
+    """Step 10: the context that was signed is the one of the history at that size."""
+    if claims.parent != parent:
+        _refuse("ContextForked", f"parent {parent.hex()}", claims.parent.hex() if claims.parent else "none")
+    if claims.fingerprint != fingerprint:
+        _refuse("ContextForked", f"fingerprint {fingerprint.hex()}", claims.fingerprint.hex())
+
+
+def check_merges(claims: Claims) -> None:
+    """Step 11."""
+    if claims.merges:
+        _refuse("MergeNotBuilt", "no merges", str(len(claims.merges)))
+
+
 class _History:
     """What the entries so far say, and the steps that the next one must pass."""
 
@@ -142,50 +195,17 @@ class _History:
         """The numbered steps for the next entry."""
         verified = verify_envelope(envelope, self.directory, body)  # 1, 2
         claims = verified.envelope.claims
-        self._check_place(claims)  # 3, 4
-        self._check_author(verified)  # 5
-        if claims.seq is not None:
-            self._check_seq(claims.agent, claims.seq)  # 6, 7
+        check_place(claims, self.ids[0] if self.ids else None)  # 3, 4
+        check_member(verified, self.members if self.ids else claims.members)  # 5
+        check_seq(claims, self.last_seq)  # 6, 7
         if claims.kind == MESSAGE:
             self._check_context(claims)  # 8, 9, 10
-        if claims.merges:  # 11
-            _refuse("MergeNotBuilt", "no merges", str(len(claims.merges)))
+        check_merges(claims)  # 11
         self._append(verified)  # 12
 
-    def _check_place(self, claims: Claims) -> None:
-        if not self.ids:
-            if claims.kind != OPEN:  # 3
-                _refuse("OpenMissing", "an open as the first entry", "a message")
-            return
-        if claims.kind == OPEN:  # 3
-            _refuse("OpenAgain", "one open", "another")
-        if claims.conversation != self.ids[0]:  # 4
-            _refuse("ConversationOther", self.ids[0].hex(), claims.conversation.hex())
-
-    def _check_author(self, verified: Verified) -> None:
-        claims = verified.envelope.claims
-        members = self.members if self.ids else claims.members
-        if members is not None and claims.agent not in members and verified.sender.name not in members:  # 5
-            _refuse("NotAMember", "a member of the conversation", verified.sender.name)
-
-    def _check_seq(self, agent: bytes, seq: tuple[int, int]) -> None:
-        last = self.last_seq.get(agent)
-        if last is not None and seq <= last:  # 6
-            _refuse("SeqUsed", f"a number above {list(last)}", str(list(seq)))
-        base = last[1] if last is not None and last[0] == seq[0] else 0
-        if seq[1] > base + SEQ_COUNTER_JUMP:  # 7
-            _refuse("SeqWindow", f"a counter of at most {base + SEQ_COUNTER_JUMP}", str(seq[1]))
-
     def _check_context(self, claims: Claims) -> None:
-        if claims.branch != self.ids[0]:  # 8
-            _refuse("BranchUnknown", self.ids[0].hex(), claims.branch.hex())
-        if claims.size > len(self.ids):  # 9
-            _refuse("ContextAhead", f"a context of at most {len(self.ids)}", str(claims.size))
-        parent, fingerprint = self.ids[claims.size - 1], self.fingerprints[claims.size]
-        if claims.parent != parent:  # 10
-            _refuse("ContextForked", f"parent {parent.hex()}", claims.parent.hex() if claims.parent else "none")
-        if claims.fingerprint != fingerprint:  # 10
-            _refuse("ContextForked", f"fingerprint {fingerprint.hex()}", claims.fingerprint.hex())
+        check_reach(claims, self.ids[0], len(self.ids))  # 8, 9
+        check_context(claims, self.ids[claims.size - 1], self.fingerprints[claims.size])  # 10
 
     def _append(self, verified: Verified) -> None:
         claims, new_id = verified.envelope.claims, verified.envelope.message_id

@@ -43,27 +43,30 @@ def root(leaves: Sequence[bytes], node: Node) -> bytes:
 
 
 class CompactRange:
-    """The roots of the complete subtrees of a growing tree, largest first: enough to append and to give the root."""
+    """The roots of the complete subtrees of a growing tree, largest first: enough to append and to give the root.
 
-    def __init__(self) -> None:
-        self.size = 0
-        self._peaks: list[bytes] = []
+    ``peaks`` are those of ``size``: one for each bit set in it.
+    """
+
+    def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
+        self.size = size
+        self.peaks = list(peaks)
 
     def append(self, leaf: bytes) -> None:
         """Add one leaf: it closes as many subtrees as the old size has one-bits at its end."""
         peak = leaf
         size = self.size
         while size & 1:
-            peak = hashes.node(self._peaks.pop(), peak)
+            peak = hashes.node(self.peaks.pop(), peak)
             size >>= 1
-        self._peaks.append(peak)
+        self.peaks.append(peak)
         self.size += 1
 
     def root(self) -> bytes | None:
         """The root, or None of an empty tree: the smallest subtrees are joined first."""
-        if not self._peaks:
+        if not self.peaks:
             return None
-        *larger, found = self._peaks
+        *larger, found = self.peaks
         for peak in reversed(larger):
             found = hashes.node(peak, found)
         return found

@@ -1,4 +1,4 @@
-"""The light client: the core's, beside a follower that keeps every message and judges by the reference's own checks."""
+"""The light client: the core's and the reference's, beside a follower that keeps every message and judges by checks of proofs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ama2sec.errors import error
 from ama2sec.reference import proofs, tree
 from ama2sec.reference.claims import OPEN, Claims
 from ama2sec.reference.entry import split_message
-from ama2sec.reference.transcript import _History
+from ama2sec.reference.transcript import _History, check_member, check_place
 from fuzz.atheris.agree import CORE, KEYS, ask, same
 from fuzz.atheris.proving import BRANCHES, for_core
 
@@ -21,8 +21,8 @@ class _Follower(_History):
 
     def __init__(self, opening: reference.Verified) -> None:
         super().__init__(KEYS, None)
-        self._check_place(opening.envelope.claims)
-        self._check_author(opening)
+        check_place(opening.envelope.claims, None)
+        check_member(opening, opening.envelope.claims.members)
         self.opening = opening
         self.oldest = 1
         self.proof: bytes | None = None
@@ -77,13 +77,22 @@ def lightclient(data: bytes) -> str:
     code, script = ask(reference.decode, data)
     steps = _read_steps(script) if code == "ok" else None
     if steps is None:
-        code, state = ask(_native.LightState.parse, data, CORE._core)
-        if code == "ok":
-            same(state.encode(), data)
-        return code
-    pair = _Pair()
-    codes = [pair.take(*step) for step in steps]
+        return _state(data)
+    followers = _Followers()
+    codes = [followers.take(*step) for step in steps]
     return next((code for code in codes if code != "ok"), "ok")
+
+
+def _state(data: bytes) -> str:
+    """A state file: what both read, both write again as it was."""
+    core, state = ask(_native.LightState.parse, data, CORE._core)
+    other, light = ask(reference.LightClient.parse, data, KEYS)
+    same(core, other)
+    if core == "ok":
+        same(state.encode(), data)
+        same(light.encode(), data)
+        same(state.head, for_core(light.head))
+    return core
 
 
 def _read_steps(script: object) -> list[list[object]] | None:
@@ -117,11 +126,12 @@ def _read_head(head: Sequence[object]) -> proofs.Fingerprint | None:
     return None
 
 
-class _Pair:
-    """The core's light client and the follower that has everything: one answer to every step."""
+class _Followers:
+    """The two light clients, and the follower that has everything: one answer to every step, and one state."""
 
     def __init__(self) -> None:
         self.core: _native.LightState | None = None
+        self.light: reference.LightClient | None = None
         self.twin: _Follower | None = None
 
     def take(self, number: int, *parts: object) -> str:
@@ -129,15 +139,19 @@ class _Pair:
             return "ok"
         before = self.core and self.core.encode()
         core, found = ask(self._core, number, *parts)
-        other, twin = ask(self._twin, number, *parts)
-        same(core, other)
+        light, other = ask(self._light, number, *parts)
+        expected, twin = ask(self._twin, number, *parts)
+        same((core, core), (light, expected))
         if core == "ok":
-            if number in {1, 2, 6}:
-                self.core, self.twin = found or self.core, twin or self.twin
+            if number in {1, 2, 6, 7}:
+                self.core, self.light, self.twin = found or self.core, other or self.light, twin or self.twin
             same(self.core.head, for_core(self.twin.reached))
-            same(self.core.oldest, self.twin.oldest)
+            same(self.light.head, self.twin.reached)
+            same((self.core.oldest, self.light.oldest), (self.twin.oldest, self.twin.oldest))
         elif self.core is not None:
             same(self.core.encode(), before)
+        if self.core is not None:
+            same(self.core.encode(), self.light.encode())
         return core
 
     def _core(self, number: int, *parts: object) -> _native.LightState | None:
@@ -160,6 +174,24 @@ class _Pair:
                 return _native.LightState.parse(self.core.encode(), keys)
         return None
 
+    def _light(self, number: int, *parts: object) -> reference.LightClient | None:
+        match number, parts:
+            case 1, _:
+                return reference.LightClient.start(KEYS, *parts)
+            case 2, _:
+                return reference.LightClient.join(KEYS, *parts)
+            case 3, _:
+                self.light.receive(*parts)
+            case 4, _:
+                self.light.missing_by_sender(*parts)
+            case 5, _:
+                self.light.missing_by_peer(*parts)
+            case 6, _:
+                self.light.skip(*parts)
+            case _:
+                return reference.LightClient.parse(self.light.encode(), KEYS)
+        return None
+
     def _twin(self, number: int, *parts: object) -> _Follower | None:
         match number, parts:
             case 1, (entry,):
@@ -174,7 +206,7 @@ class _Pair:
                 self.twin.admit(*split_message(entry))
             case 4, (entry, first, proof):
                 verified = reference.verify(entry, KEYS)
-                self.twin._check_author(verified)  # spec proofs.5.3: judged first
+                check_member(verified, self.twin.members)  # spec proofs.5.3: judged first
                 claims = verified.envelope.claims
                 if claims.kind == OPEN:
                     raise error("ArgumentRange", "a context", "none")

@@ -14,6 +14,7 @@ import ama2sec
 from ama2sec import Accumulator, Conversation, Directory, Id, Identity, LightClient, Missing
 from ama2sec.errors import Ama2Error
 from tests.conftest import identity
+from tests.world import Talk
 
 ZERO = Id(bytes(32))
 
@@ -202,6 +203,17 @@ def test_a_damaged_or_missing_state_is_named(told: Told, tmp_path: Path) -> None
     path.write_bytes(data)
     empty = Directory()
     assert code(LightClient.load, path, empty) == "KeyUnknown"
+
+
+def test_a_state_is_read_by_those_who_would_start_there(tmp_path: Path, alice: Identity) -> None:
+    """Members may be names, and names are the reader's: to whom the opener is somebody else, no member opened this."""
+    path, opening = tmp_path / "state", Talk.opened(c13=["alice"]).items[0]
+    known, other = Directory(), Directory()
+    known.enrol(alice.public, name="alice", purpose="message")
+    other.enrol(alice.public, name="alicia", purpose="message")
+    LightClient(known, opening).save(path)
+    assert code(LightClient, other, opening) == "NotAMember"
+    assert code(LightClient.load, path, other) == "NotAMember"
 
 
 def test_two_that_save_at_once(told: Told, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::Hash;
 use super::accumulator::CompactRange;
-use super::conversation::differs;
+use super::conversation::{check_member, differs};
 use super::head::Head;
 use super::lightclient::{LightClient, Point, opened};
 use crate::errors::{Code, Error, Result};
@@ -54,7 +54,8 @@ impl LightClient {
         check_item(body, false).map_err(|_| form())?;
         let parts = read_parts(body).ok_or_else(form)?;
         let opening = UnverifiedEnvelope::parse(parts.opening)?.verify(directory, None)?;
-        opened(&opening)?;
+        let part = opened(&opening)?;
+        check_member(part.members.as_deref(), &opening.claims().agent, opening.sender())?;
         let range = CompactRange::from_peaks(parts.size, parts.peaks).map_err(|_| form())?;
         let mut client = LightClient { opening, range, points: parts.points, authors: parts.authors, kept: None };
         // The last fingerprint follows from the peaks, and every known size is one of this history.

@@ -9,6 +9,7 @@ use ama2sec_core::message::UnverifiedEnvelope;
 use sha2::{Digest, Sha256};
 
 use super::DIRECTORY;
+use super::twin::is_member;
 use crate::proof_support::Twin;
 use crate::seal::content;
 use crate::tree::Node;
@@ -30,9 +31,8 @@ fn read(data: &[u8]) -> Result<(), Code> {
     let (opening, rest) = shape(data).ok_or(Code::StateForm)?;
     let open = UnverifiedEnvelope::parse(&opening).and_then(|open| open.verify(&DIRECTORY, None));
     let open = open.map_err(|fault| fault.code)?;
-    if open.claims().open.is_none() {
-        return Err(Code::OpenMissing);
-    }
+    let part = open.claims().open.as_ref().ok_or(Code::OpenMissing)?;
+    is_member(part.members.as_deref(), &open)?;
     fits(&rest, open.id()).ok_or(Code::StateForm)
 }
 
