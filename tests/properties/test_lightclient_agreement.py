@@ -412,6 +412,22 @@ def test_a_genesis_is_no_message() -> None:
     assert pair.missing(talk.items[0], ID, b"") == "ArgumentRange"
 
 
+def test_an_authors_number_only_rises() -> None:
+    """Where a trusted history has an older number behind a newer one, the highest is what both keep."""
+    talk = Talk.opened()
+    for number in (5, 4, 3):
+        talk.say("bob", c9=[9, number])
+    line, pair, joined = Line([each.message_id for each in talk.envelopes]), Pair(), Pair()
+    pair.start(talk.items[0])
+    assert pair.receive(talk.items[1]) == "ok"
+    shown = talk.items[2:], reference.prove_range(line.leaves, 2, 4)
+    assert joined.join(line.head(4), talk.items[0], *shown) == "ok"
+    assert pair.skip(line.head(4), reference.prove_consistency(line.leaves, 2, 4), *shown) == "ok"
+    for one, highest in ((pair, 5), (joined, 4)):
+        for number, expected in ((highest, "SeqUsed"), (highest + 1, "ok")):
+            assert one.receive(entry(signed(talk.claims("bob", 4, c9=[9, number]), "bob"))) == expected
+
+
 # -- state files ---------------------------------------------------------------------------------------------------
 
 
@@ -451,3 +467,30 @@ def test_states_that_say_something_else() -> None:
             value[2] = openings[number // 4 % 6]
         codes[state_code(summed(encode(value)))] += 1
     assert {"ok", "StateForm", "OpenMissing", "NotAMember", "EnvelopeForm", "Truncated"} <= {*codes}, codes
+
+
+def test_the_bounds_of_a_state_are_judged_before_its_open() -> None:
+    """And what must hold between its parts after it (proofs.5.5)."""
+    good = reference.decode(_joined_state(MAIN, 3)[:-32])
+    forged = good[2][:-1] + bytes([good[2][-1] ^ 1])
+    for place, other, expected in (
+        (4, [ID] * 48, "SignatureInvalid"),
+        (4, [ID] * 49, "StateForm"),
+        (5, [[ID, ID]] * LIGHT_WINDOW, "SignatureInvalid"),
+        (5, [[ID, ID]] * (LIGHT_WINDOW + 1), "StateForm"),
+        (5, [], "SignatureInvalid"),
+        (6, [[ID, 1, 1]] * 2, "SignatureInvalid"),
+        (6, [[ID, (1 << 48) - 1, (1 << 32) - 1]], "SignatureInvalid"),
+        (6, [[ID, 1 << 48, 1]], "StateForm"),
+        (6, [[ID, 1, 1 << 32]], "StateForm"),
+        (3, SIZE_END - 1, "SignatureInvalid"),
+        (3, SIZE_END, "StateForm"),
+        (3, 0, "StateForm"),
+    ):
+        value = [*good[:2], forged, *good[3:]]
+        value[place] = other
+        assert state_code(summed(encode(value))) == expected, (place, expected)
+        value[2] = good[2]
+        assert state_code(summed(encode(value))) == (
+            "ok" if place == 6 and expected != "StateForm" and len(other) == 1 else "StateForm"
+        )
