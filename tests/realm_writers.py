@@ -187,6 +187,8 @@ class Killer:
             if self.holder() != target.pid:
                 continue
             os.kill(target.pid, signal.SIGSTOP)
+            # Until all of its threads stand still: one of them may be about to commit.
+            os.waitpid(target.pid, os.WUNTRACED)
             if self.holder() == target.pid and self.is_locked():
                 return True
             os.kill(target.pid, signal.SIGCONT)

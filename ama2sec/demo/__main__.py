@@ -114,7 +114,9 @@ def _new_folder(path: Path) -> Path:
 
 def _keep(screen: Screen, play: Play, head: str, made: list[Attack]) -> None:
     """Leave the tampered files there as well, and say how to look at all of them. The private keys are gone."""
-    screen.say("Kept, to try yourself (the private keys were never written anywhere):")
+    screen.say(
+        "Kept, to try yourself (no private key of the conversation was written anywhere; the realm in a file has its own beside it):"
+    )
     verify = [_program(), "verify", "--directory", str(play.directory_file)]
     commands = [[*verify, "--head", head, str(play.conversation)]]
     for attack in {attack.name: attack for attack in made}.values():

@@ -8,6 +8,7 @@ mod log_suite;
 #[path = "realm_support/mod.rs"]
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +20,7 @@ use ama2sec_core::message::{BodyPart, Id, Kind, Proposal};
 use ama2sec_core::realm::Limits;
 use ama2sec_core::realm::draft::{Parts, draft_approval};
 use ama2sec_core::realm::engine::{Answer, Engine, Submission};
-use ama2sec_core::realm::log::{Durability, Log, MemoryLog, Source, SqliteLog};
+use ama2sec_core::realm::log::{Durability, Log, MemoryLog, Source, SqliteFile, SqliteLog};
 use desk::{Desk, exported};
 use rusqlite::Connection;
 use support::*;
@@ -113,6 +114,21 @@ fn what_was_written_is_there_after_the_file_was_closed() {
     assert_eq!(code(load(&path, &[7; 32])), Code::RealmOther);
     let again = Engine::create(SqliteLog::open(&path, None).unwrap(), key(SEQUENCER), &[], START, Limits::NONE);
     assert_eq!(code(again), Code::LogConflict);
+}
+
+#[test]
+fn nobody_else_can_read_or_lock_what_is_made() {
+    let files = Files::new();
+    let path = files.next();
+    let _desk = told(&path);
+    let backup = files.next();
+    SqliteFile::open(&path).unwrap().backup(&backup).unwrap();
+    assert_eq!(code(SqliteFile::open(&path).unwrap().backup(&backup)), Code::FileExists);
+    let listed: Vec<_> = std::fs::read_dir(files.folder.path()).unwrap().map(|file| file.unwrap()).collect();
+    assert_eq!(listed.len(), 7, "{listed:?}");
+    for file in listed {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The file's form, its settings, and what SQLite's errors mean here (log.1, log.2).
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -85,14 +86,20 @@ pub(super) fn named(fault: &rusqlite::Error) -> Error {
     Error::new(code, expected, fault.to_string())
 }
 
-/// Makes the file, whole or not at all. Raises `FileExists`.
-pub(super) fn create(path: &Path, durability: Durability) -> Result<()> {
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-    made.map_err(|fault| match fault.kind() {
+/// An empty file of mode 0600 where nothing is: bodies are in it, and SQLite gives the files beside it the same mode. Raises `FileExists`,
+/// `LogFull`, `LogReadOnly`.
+pub(super) fn make_private(path: &Path) -> Result<()> {
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    made.map(|_| ()).map_err(|fault| match fault.kind() {
         std::io::ErrorKind::AlreadyExists => Error::new(Code::FileExists, "a path where nothing is", "a file"),
         std::io::ErrorKind::StorageFull => Error::new(Code::LogFull, "room on the disk", "none"),
         _ => Error::new(Code::LogReadOnly, "a file that can be made", fault.kind().to_string()),
-    })?;
+    })
+}
+
+/// Makes the file, whole or not at all. Raises `FileExists`.
+pub(super) fn create(path: &Path, durability: Durability) -> Result<()> {
+    make_private(path)?;
     let filled = (|| -> rusqlite::Result<()> {
         let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.execute_batch("PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;")?;

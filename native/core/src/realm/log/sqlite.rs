@@ -140,11 +140,10 @@ impl SqliteFile {
 
     /// Writes the realm as it is at one moment into a new file, while others go on (log.6). Raises `FileExists`, `LogFull`, `LogReadOnly`.
     pub fn backup(&self, to: &Path) -> Result<()> {
-        if to.symlink_metadata().is_ok() {
-            return Err(Error::new(Code::FileExists, "a path where nothing is", "a file"));
-        }
         let name = to.to_str().ok_or_else(|| Error::new(Code::ArgumentRange, "a path in UTF-8", "another"))?;
         let connection = self.0.lock().map_err(|_| poisoned())?;
+        // SQLite writes into a file that is there and empty.
+        schema::make_private(to)?;
         let written = connection.execute("VACUUM INTO ?1", [name]);
         written.map(|_| ()).map_err(|fault| {
             // Half a backup is none.

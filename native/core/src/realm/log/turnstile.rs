@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -54,8 +54,9 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 pub(super) fn open_beside(path: &Path, ending: &str) -> Result<File> {
-    let opened =
-        std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(beside(path, ending));
+    // Whoever can open a lock file can keep everybody waiting.
+    let mut how = std::fs::OpenOptions::new();
+    let opened = how.read(true).write(true).create(true).truncate(false).mode(0o600).open(beside(path, ending));
     opened.map_err(|fault| {
         let code = if fault.kind() == std::io::ErrorKind::StorageFull { Code::LogFull } else { Code::LogReadOnly };
         Error::new(code, format!("a file {ending} beside the realm's that can be written"), fault.kind().to_string())
