@@ -11,7 +11,7 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use ama2sec_core::errors::{Code, Result};
+use ama2sec_core::errors::{Code, Error, Result};
 use ama2sec_core::history::sha_tree::TreeHead;
 use ama2sec_core::identity::Purpose;
 use ama2sec_core::message::{BodyPart, Id, Kind, Proposal, UnverifiedEnvelope};
@@ -344,7 +344,11 @@ impl Log for Liar {
         self.inner.control(name)
     }
     fn erase(&self, positions: &[u64]) -> Result<bool> {
-        self.inner.erase(positions)
+        match self.way.load(Ordering::SeqCst) {
+            11 => Err(Error::new(Code::LogBusy, "a lock", "none")),
+            12 => self.inner.erase(positions).map(|_| false),
+            _ => self.inner.erase(positions),
+        }
     }
 }
 
@@ -385,6 +389,34 @@ fn a_log_that_lies_is_caught_when_it_is_read() {
     // The bytes are still good, behind a new start.
     desk.engine = Engine::load(Arc::clone(&log), key(SEQUENCER), &realm, Limits::default()).unwrap();
     desk.record(&bytes);
+}
+
+#[test]
+fn an_erasure_that_fails_takes_no_entry_back() {
+    for way in [11, 12] {
+        let log = Arc::new(Liar { inner: MemoryLog::new(), way: AtomicU8::new(0) });
+        let mut desk = Desk::new(Arc::clone(&log), Limits::default());
+        let body = BodyPart { salt: &[3; 32], body: b"seven" };
+        let parts = Parts { body: Some((body, "text/plain")), ..desk.parts() };
+        let bytes = desk.message_of(&parts);
+        let answer = desk.engine.submit(Submission { envelope: &bytes, body: Some(body) }, START).unwrap();
+        let Answer::Sequenced { record, error: None, .. } = answer else { panic!("{answer:?}") };
+        let erase = desk.propose(root(0), Proposal::Erase { message: record.id, reason: "asked".into() });
+        let parts = desk.parts();
+        let approval = desk.bytes(root(1), |author, state| {
+            draft_approval(author, &parts, &state.seen_registry(state.registry_size())?, Kind::Erase, erase.id)
+        });
+        log.way.store(way, Ordering::SeqCst);
+        // It is in the log, and its author hears so.
+        desk.record(&approval);
+        let pending = desk.engine.erasure_pending();
+        assert_eq!(pending.map_err(|fault| fault.code), if way == 11 { Err(Code::LogBusy) } else { Ok(true) });
+        let bytes = desk.message();
+        desk.record(&bytes);
+        log.way.store(0, Ordering::SeqCst);
+        assert!(!desk.engine.erasure_pending().unwrap());
+        assert_eq!(log.read(record.position, 1).unwrap()[0].body, None);
+    }
 }
 
 #[test]

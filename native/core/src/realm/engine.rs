@@ -9,7 +9,7 @@ use super::queue::Queue;
 use super::receipt::encode_receipt;
 use super::record::Record;
 use super::replica::Replica;
-use super::sequencing::{Asked, Core, Incoming, Item, may_pass, read};
+use super::sequencing::{Asked, Core, Incoming, Item, check_clock, may_pass, read};
 use crate::errors::{Code, Error, Result};
 use crate::history::inclusion::prove_inclusion;
 use crate::history::sha_tree::Rfc6962;
@@ -95,6 +95,8 @@ impl<L: Log> Engine<L> {
     /// One entry. Raises what stops an engine, and the codes with which a log says that it took nothing (log.2.4); everything else is in
     /// the answer. Callers in several threads share one commit.
     pub fn submit(&self, entry: Submission<'_>, now: u64) -> Result<Answer> {
+        // Judged alone, before anybody shares a time with it.
+        check_clock(now)?;
         let ticket = self.queue.push(&entry, now)?;
         loop {
             let core = self.core();
@@ -215,10 +217,8 @@ impl<L: Log> Engine<L> {
     /// Whether the log still has a trace of bodies that were erased by order (log.5). Asking tries again.
     pub fn erasure_pending(&self) -> Result<bool> {
         let mut core = self.core()?;
-        if core.unerased {
-            core.unerased = !self.log.erase(&[])?;
-        }
-        Ok(core.unerased)
+        self.erase(&mut core)?;
+        Ok(!core.unerased.is_empty())
     }
 
     /// How many entries were refused because a budget was spent.

@@ -3,8 +3,7 @@
 use super::engine::Delivered;
 use super::export::READ;
 use super::log::Source;
-use super::replica::{Replayed, Replica};
-use super::screen::verify_ahead;
+use super::replica::Replica;
 use crate::errors::{Code, Error, Result};
 use crate::message::Id;
 
@@ -40,11 +39,7 @@ impl<S: Source> Follower<S> {
             if pairs.is_empty() {
                 break;
             }
-            let verified = verify_ahead(self.replica.state(), pairs.iter().map(|pair| Some(&*pair.envelope)));
-            for (pair, verified) in pairs.iter().zip(verified) {
-                let entry = Replayed { envelope: &pair.envelope, body: pair.body_part(), verified };
-                self.replica.replay(&pair.record, entry)?;
-            }
+            self.replica.take_over(&pairs)?;
             if let (Some(expected), Some(found)) = (&self.realm, self.replica.state().realm())
                 && expected != found
             {

@@ -8,7 +8,7 @@ use super::dag::Dag;
 use super::delta::{Delta, Verdict};
 use super::log::Pair;
 use super::record::{Home, Record, entry_digest};
-use super::screen::{check_conversation, check_genesis, check_realm};
+use super::screen::{check_conversation, check_genesis, check_realm, verify_ahead};
 use super::state::{State, conversation_in};
 use crate::errors::{Code, Error, Result};
 use crate::history::forest::{Branch, Forest};
@@ -228,6 +228,16 @@ impl Replica {
         self.check_verdict(record, &authentic, &verdict)?;
         self.apply(record, &authentic, verdict.into_delta())?;
         Ok(authentic)
+    }
+
+    /// Replays pairs of a log: their signatures on all cores, then one after the other. Those before the first fault are taken in.
+    pub(super) fn take_over(&mut self, pairs: &[Pair]) -> Result<()> {
+        let verified = verify_ahead(&self.state, pairs.iter().map(|pair| Some(&*pair.envelope)));
+        for (pair, verified) in pairs.iter().zip(verified) {
+            let entry = Replayed { envelope: &pair.envelope, body: pair.body_part(), verified };
+            self.replay(&pair.record, entry)?;
+        }
+        Ok(())
     }
 
     /// record.4.2.i: the checkpoint is a sequencer's that the registry has now, and over what was taken in.

@@ -14,8 +14,8 @@ use super::export::READ;
 use super::log::{Appended, KeptBody, Log, Pair};
 use super::record::Record;
 use super::registry::Registry;
-use super::replica::{Replayed, Replica};
-use super::screen::{check_conversation, check_genesis, check_realm, verify_ahead};
+use super::replica::Replica;
+use super::screen::{check_conversation, check_genesis, check_realm};
 use super::state::State;
 use crate::errors::{Code, Error, Result};
 use crate::history::sha_tree::TreeHead;
@@ -36,8 +36,8 @@ pub(super) struct Core {
     pub checkpoint: Arc<str>,
     /// What was committed last: no log may ever tell another story.
     committed: Option<TreeHead>,
-    /// Bodies were erased by order, and the log still has some trace of them (log.5).
-    pub unerased: bool,
+    /// Positions of bodies that are to be erased by order, as long as the log may still have some trace of them (log.5).
+    pub unerased: Vec<u64>,
     /// The fault that stopped the engine: nothing is answered after it.
     pub stopped: Option<Error>,
 }
@@ -84,9 +84,7 @@ impl Asked {
 impl<L: Log> Engine<L> {
     /// Judges, appends and applies a group. What comes back is in the log.
     pub(super) fn sequence(&self, core: &mut Core, items: &[Item<'_>], now: u64) -> Result<Vec<Answer>> {
-        if now >= TIME_END {
-            return Err(Error::new(Code::ClockRange, "a time below 2^48 ms", now.to_string()));
-        }
+        check_clock(now)?;
         // What does not get its turn has read and written nothing.
         let _turn = self.log.turn()?;
         for _ in 0..PATIENCE {
@@ -129,7 +127,13 @@ impl<L: Log> Engine<L> {
         let mut erased: Vec<u64> = Vec::new();
         for (body, incoming) in items {
             let outcome = match self.judge(core, *body, incoming, now) {
-                Ok(Judged::Duplicate(position)) => Outcome::Duplicate(position),
+                Ok(Judged::Duplicate(position)) => {
+                    let here = position.checked_sub(expected).and_then(|at| pairs.get(usize::try_from(at).ok()?));
+                    Outcome::Duplicate(match here {
+                        Some(pair) => pair.record,
+                        None => self.pair_at(position)?.record,
+                    })
+                }
                 Ok(Judged::New(case)) => {
                     let Case { entry, stamp, verdict, body } = *case;
                     let record = core.replica.record(stamp, &entry, &verdict)?;
@@ -149,10 +153,10 @@ impl<L: Log> Engine<L> {
         if !pairs.is_empty() && !self.commit(core, expected, &pairs)? {
             return Ok(None);
         }
-        if !erased.is_empty() {
-            core.unerased = !self.log.erase(&erased)?;
-        }
-        Ok(Some(self.answers(core, outcomes)?))
+        // Behind the commit nothing may fail any more: whoever is told of a fault believes that nothing was taken.
+        core.unerased.extend(erased);
+        let _ = self.erase(core);
+        Ok(Some(answers(core, outcomes)))
     }
 
     /// The steps of admission.1 and 2 for one entry, on the state as it is after those before it.
@@ -292,8 +296,14 @@ impl<L: Log> Engine<L> {
     pub(super) fn erase_again(&self, core: &mut Core) -> Result<()> {
         let registry = core.replica.state().founded()?;
         let positions: Vec<u64> = registry.erased.iter().filter_map(|id| core.positions.get(id).copied()).collect();
-        if !positions.is_empty() {
-            core.unerased = !self.log.erase(&positions)?;
+        core.unerased = positions;
+        self.erase(core)
+    }
+
+    /// Erases what is to be erased and may have left a trace. What fails is tried again.
+    pub(super) fn erase(&self, core: &mut Core) -> Result<()> {
+        if !core.unerased.is_empty() && self.log.erase(&core.unerased)? {
+            core.unerased.clear();
         }
         Ok(())
     }
@@ -306,23 +316,21 @@ impl<L: Log> Engine<L> {
         Err(Error::new(Code::CheckpointKey, "the key of a sequencer of the realm", "another key"))
     }
 
-    fn answers(&self, core: &Core, outcomes: Vec<Outcome>) -> Result<Vec<Answer>> {
-        outcomes
-            .into_iter()
-            .map(|outcome| match outcome {
-                Outcome::Sequenced(record, error) => {
-                    Ok(Answer::Sequenced { record, error, checkpoint: Arc::clone(&core.checkpoint) })
-                }
-                Outcome::Duplicate(position) => self.pair_at(position).map(|pair| Answer::Duplicate(pair.record)),
-                Outcome::Refused(error) => Ok(Answer::Refused(error)),
-            })
-            .collect()
-    }
-
     pub(super) fn pair_at(&self, position: u64) -> Result<Pair> {
         let found = self.log.read(position, 1)?.pop();
         found.ok_or_else(|| Error::new(Code::Internal, "the pair of a record that was committed", "none"))
     }
+}
+
+fn answers(core: &Core, outcomes: Vec<Outcome>) -> Vec<Answer> {
+    let answer = |outcome| match outcome {
+        Outcome::Sequenced(record, error) => {
+            Answer::Sequenced { record, error, checkpoint: Arc::clone(&core.checkpoint) }
+        }
+        Outcome::Duplicate(record) => Answer::Duplicate(record),
+        Outcome::Refused(error) => Answer::Refused(error),
+    };
+    outcomes.into_iter().map(answer).collect()
 }
 
 enum Judged<'a> {
@@ -339,7 +347,7 @@ struct Case<'a> {
 
 enum Outcome {
     Sequenced(Record, Option<Error>),
-    Duplicate(u64),
+    Duplicate(Record),
     Refused(Error),
 }
 
@@ -354,6 +362,13 @@ fn authentic<'a>(incoming: &'a Incoming, keys: &impl Keys) -> Result<Cow<'a, Aut
         Incoming::Read(envelope) => envelope.clone().authenticate(keys).map(Cow::Owned),
         Incoming::Verified(entry) => Ok(Cow::Borrowed(entry)),
     }
+}
+
+pub(super) fn check_clock(now: u64) -> Result<()> {
+    if now < TIME_END {
+        return Ok(());
+    }
+    Err(Error::new(Code::ClockRange, "a time below 2^48 ms", now.to_string()))
 }
 
 /// Faults with which a log says that it has taken nothing (log.2.4).
@@ -375,19 +390,15 @@ impl Core {
             budget: Budget::new(limits),
             checkpoint: Arc::from(""),
             committed: None,
-            unerased: false,
+            unerased: Vec::new(),
             stopped: None,
         }
     }
 
-    /// Pairs that others have appended: their signatures on all cores, then one after the other.
+    /// Pairs that others have appended.
     fn take_over(&mut self, pairs: &[Pair]) -> Result<()> {
-        let verified = verify_ahead(self.replica.state(), pairs.iter().map(|pair| Some(&*pair.envelope)));
-        for (pair, verified) in pairs.iter().zip(verified) {
-            let entry = Replayed { envelope: &pair.envelope, body: pair.body_part(), verified };
-            self.replica.replay(&pair.record, entry)?;
-            self.positions.insert(pair.record.id, pair.record.position);
-        }
+        self.replica.take_over(pairs)?;
+        self.positions.extend(pairs.iter().map(|pair| (pair.record.id, pair.record.position)));
         Ok(())
     }
 

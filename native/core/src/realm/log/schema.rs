@@ -97,7 +97,7 @@ pub(super) fn make_private(path: &Path) -> Result<()> {
     })
 }
 
-/// Makes the file, whole or not at all. Raises `FileExists`.
+/// Makes the file. A crash in the middle leaves one that is no realm's (`LogForm`). Raises `FileExists`.
 pub(super) fn create(path: &Path, durability: Durability) -> Result<()> {
     make_private(path)?;
     let filled = (|| -> rusqlite::Result<()> {

@@ -275,7 +275,8 @@ impl Log for SqliteLog {
             Ok(()) => {
                 self.wake.others();
                 if self.unscrubbed.load(Ordering::SeqCst) {
-                    self.scrub()?;
+                    // The pairs are taken, whatever comes of this; a later one tries again.
+                    let _ = self.scrub();
                 }
                 Ok(Appended::Committed)
             }
