@@ -32,7 +32,7 @@ RANDOM = [
     (re.compile(r"\b1\d{12}\b(, \d+)?"), "<now>"),
     (re.compile(r"(?<=[( ])[0-9a-f]{8}(?=\))"), "<id>"),
     # The author's random number takes one to three bytes.
-    (re.compile(r"\d+ bytes of envelope; \d+|\(byte \d+\)|(?<=\"offset\": )\d+"), "<bytes>"),
+    (re.compile(r"\d+ bytes of envelope; \d+|\((?:at )?byte \d+\)|(?<=\"offset\": )\d+"), "<bytes>"),
 ]
 
 
