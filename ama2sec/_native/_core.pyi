@@ -579,6 +579,7 @@ class RealmEngine:
         budgets: bool = True,
         durability: str | None = None,
         head: str | None = None,
+        full: bool = False,
     ) -> RealmEngine: ...
     def erasure_pending(self) -> bool: ...
     def submit(

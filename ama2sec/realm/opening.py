@@ -69,11 +69,14 @@ def begin(
     return Opened(engine, keys, durable=where is not None and durability == "full", shared=where is not None, dev=dev)
 
 
-def find(path: str | os.PathLike[str], durability: str | None, head: str | None, *, budgets: bool) -> Opened:
+def find(
+    path: str | os.PathLike[str], durability: str | None, head: str | None, *, budgets: bool, full: bool = False
+) -> Opened:
     """A realm that is there."""
     keys = _keys_beside(Path(path))
     sequencer = keys.get(_SEQUENCER)
-    engine = load_engine(os.fspath(path), sequencer._own_key(), keys.realm(), durability, budgets=budgets, head=head)
+    where, key = os.fspath(path), sequencer._own_key()
+    engine = load_engine(where, key, keys.realm(), durability, budgets=budgets, head=head, full=full)
     return Opened(engine, keys, durable=durability != "normal", shared=True, dev=is_dev(engine))
 
 

@@ -43,7 +43,7 @@ def restore(
         source.backup(path)
         try:
             _files.sync_folder(Path(path).parent)
-            realm = await Realm.open(path, roots=roots, head=source.head())
+            realm = await Realm.open(path, roots=roots, head=source.head(), full=True)
         except BaseException:
             _discard(Path(path))
             raise

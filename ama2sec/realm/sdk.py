@@ -108,15 +108,17 @@ class Realm:
         head: str | None = None,
         durability: str | None = None,
         budgets: bool = True,
+        full: bool = False,
     ) -> Opening:
         """The realm at ``path``, with its keys beside it; with ``roots`` this process can enrol and revoke.
 
         ``head``: one that was kept, which the log must go on from (``CheckpointForked``, ``CheckpointStale``): without it nobody sees that
-        an older copy was put in its place. Raises ``FileUnreadable``, ``RealmOther``, ``NameUnknown`` (no sequencer's key), and what a replay of its log raises.
+        an older copy was put in its place. ``full``: verify every signature again, also of what this sequencer has signed a checkpoint over
+        (log.7). Raises ``FileUnreadable``, ``RealmOther``, ``NameUnknown`` (no sequencer's key), and what a replay of its log raises.
         """
 
         async def opens() -> Realm:
-            opened = find(path, durability, head, budgets=budgets)
+            opened = await asyncio.to_thread(find, path, durability, head, budgets=budgets, full=full)
             return Realm(opened, [opened.keys.get(DEV_ROOT)] if opened.dev and not roots else roots)
 
         return Opening(opens)
@@ -133,7 +135,7 @@ class Realm:
 
         async def opens() -> Realm:
             if path is not None and os.path.lexists(path):
-                opened = find(path, durability, None, budgets=budgets)
+                opened = await asyncio.to_thread(find, path, durability, None, budgets=budgets)
                 if not opened.dev:
                     raise error("ArgumentRange", "a realm for trying out", "another one")
                 return Realm(opened, [opened.keys.get(DEV_ROOT)])

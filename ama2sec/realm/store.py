@@ -30,10 +30,17 @@ def create_engine(
 
 
 def load_engine(
-    path: str, sequencer: SigningKey, realm: Id, durability: str | None, *, budgets: bool, head: str | None = None
+    path: str,
+    sequencer: SigningKey,
+    realm: Id,
+    durability: str | None,
+    *,
+    budgets: bool,
+    head: str | None = None,
+    full: bool = False,
 ) -> RealmEngine:
-    """The realm in the log at ``path``, judged again. Raises as ``RealmEngine.load``."""
-    return RealmEngine.load(path, sequencer, realm, budgets=budgets, durability=durability, head=head)
+    """The realm in the log at ``path``, judged again (log.7). Raises as ``RealmEngine.load``."""
+    return RealmEngine.load(path, sequencer, realm, budgets=budgets, durability=durability, head=head, full=full)
 
 
 class Store:

@@ -25,7 +25,7 @@ use ama2sec_core::realm::export::{checkpoint_item, pair_items};
 use ama2sec_core::realm::log::{Appended, Log, MemoryLog, Pair, Source};
 use ama2sec_core::realm::receipt::check_receipt;
 use ama2sec_core::realm::replay::{Expected, RealmVerified, Replay, ReplayFailure};
-use ama2sec_core::realm::{Limits, Record};
+use ama2sec_core::realm::{Limits, Record, Start};
 use desk::{Desk, exported};
 use support::*;
 
@@ -240,7 +240,7 @@ fn two_engines_on_one_log_make_one_history() {
     let log = Arc::new(MemoryLog::new());
     let mut first = Desk::new(Arc::clone(&log), Limits::default());
     let realm = first.realm();
-    let engine = Engine::load(Arc::clone(&log), key(SEQUENCER), &realm, Limits::default()).unwrap();
+    let engine = Engine::load(Arc::clone(&log), key(SEQUENCER), &realm, Limits::default(), Start::Quick).unwrap();
     let mut second = Desk { engine, sales: first.sales, chat: first.chat, counter: 1000 };
     for round in 0..10 {
         first.counter = 10 + 2 * round;
@@ -255,8 +255,9 @@ fn two_engines_on_one_log_make_one_history() {
     let verified = replay(&exported(&first, None), Expected { realm: Some(realm), ..Expected::default() }).unwrap();
     assert_eq!(verified.replica().records(), 23);
     // Another key, or another realm, is no engine of this log.
-    let code =
-        |key, realm: &Id| Engine::load(Arc::clone(&log), key, realm, Limits::default()).map(|_| ()).unwrap_err().code;
+    let code = |key, realm: &Id| {
+        Engine::load(Arc::clone(&log), key, realm, Limits::default(), Start::Quick).map(|_| ()).unwrap_err().code
+    };
     assert_eq!(code(key(105), &realm), Code::CheckpointKey);
     assert_eq!(code(key(SEQUENCER), &[1; 32]), Code::RealmOther);
 }
@@ -272,7 +273,7 @@ fn a_sequencer_hands_over_and_cannot_sign_its_own_end() {
     let revoke =
         first.proposal(root(0), Proposal::Revoke { agent: old, suspect_from: None, reason: "handover".into() });
     assert!(matches!(first.submit(&revoke), Answer::Refused(error) if error.code == Code::CheckpointKey));
-    let engine = Engine::load(Arc::clone(&log), key(105), &realm, Limits::default()).unwrap();
+    let engine = Engine::load(Arc::clone(&log), key(105), &realm, Limits::default(), Start::Quick).unwrap();
     let second = Desk { engine, sales: first.sales, chat: first.chat, counter: 1000 };
     second.record(&revoke);
     let bytes = exported(&second, None);
@@ -372,7 +373,7 @@ fn a_log_that_lies_is_caught_when_it_is_read() {
         (8, Code::RecordVerdict),
     ] {
         log.way.store(way, Ordering::SeqCst);
-        let loaded = Engine::load(Arc::clone(&log), key(SEQUENCER), &realm, Limits::default());
+        let loaded = Engine::load(Arc::clone(&log), key(SEQUENCER), &realm, Limits::default(), Start::Quick);
         assert_eq!(loaded.map(|_| ()).unwrap_err().code, expected, "{way}");
     }
     // An append that nobody can speak for stops the engine; one that always conflicts makes it give up.
@@ -387,7 +388,7 @@ fn a_log_that_lies_is_caught_when_it_is_read() {
     log.way.store(0, Ordering::SeqCst);
     assert_eq!(fault(&desk, &bytes), Code::LogUnknown);
     // The bytes are still good, behind a new start.
-    desk.engine = Engine::load(Arc::clone(&log), key(SEQUENCER), &realm, Limits::default()).unwrap();
+    desk.engine = Engine::load(Arc::clone(&log), key(SEQUENCER), &realm, Limits::default(), Start::Quick).unwrap();
     desk.record(&bytes);
 }
 
@@ -434,7 +435,7 @@ fn a_log_that_lies_when_it_is_read_again_gives_no_answer_and_stops_nothing() {
     };
     let realm = desk.realm();
     for way in 1..=8 {
-        desk.engine = Engine::load(Arc::clone(&log), key(SEQUENCER), &realm, Limits::default()).unwrap();
+        desk.engine = Engine::load(Arc::clone(&log), key(SEQUENCER), &realm, Limits::default(), Start::Quick).unwrap();
         log.way.store(way, Ordering::SeqCst);
         assert_eq!(ask(&desk), (Err(Code::RecordDigest), Err(Code::RecordDigest)), "{way}");
         log.way.store(0, Ordering::SeqCst);

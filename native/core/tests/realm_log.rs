@@ -15,12 +15,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use ama2sec_core::errors::{Code, Result};
+use ama2sec_core::history::sha_tree::{TreeHead, rfc6962_leaf, rfc6962_root};
 use ama2sec_core::identity::Purpose;
 use ama2sec_core::message::{BodyPart, Id, Kind, Proposal};
-use ama2sec_core::realm::Limits;
+use ama2sec_core::realm::checkpoint::sign_checkpoint;
 use ama2sec_core::realm::draft::{Parts, draft_approval};
 use ama2sec_core::realm::engine::{Answer, Engine, Submission};
-use ama2sec_core::realm::log::{Durability, Log, MemoryLog, Source, SqliteFile, SqliteLog};
+use ama2sec_core::realm::log::{Durability, Log, MemoryLog, Pair, Source, SqliteFile, SqliteLog};
+use ama2sec_core::realm::record::entry_digest;
+use ama2sec_core::realm::{Limits, Start, State};
 use desk::{Desk, exported};
 use rusqlite::Connection;
 use support::*;
@@ -51,7 +54,11 @@ fn code<T>(outcome: Result<T>) -> Code {
 }
 
 fn load(path: &Path, realm: &Id) -> Result<Engine<SqliteLog>> {
-    Engine::load(SqliteLog::open(path, None)?, key(SEQUENCER), realm, Limits::default())
+    started(path, realm, Start::Quick)
+}
+
+fn started(path: &Path, realm: &Id, start: Start) -> Result<Engine<SqliteLog>> {
+    Engine::load(SqliteLog::open(path, None)?, key(SEQUENCER), realm, Limits::default(), start)
 }
 
 /// A realm in a file with a story of nine records, one of them rejected.
@@ -198,7 +205,9 @@ fn whoever_edits_the_file_is_found_out() {
         let copy = files.next();
         copy_of(&first, &copy);
         assert_ne!(Connection::open(&copy).unwrap().execute(edit, []).unwrap(), 0, "{edit}");
-        assert_eq!(code(load(&copy, &realm)), expected, "{edit}");
+        for start in [Start::Quick, Start::Full] {
+            assert_eq!(code(started(&copy, &realm, start)), expected, "{edit}");
+        }
     }
     // Field by field, each byte of the fifth record: time, registry's size, digest, id, conversation, home, prev, code.
     let connection = Connection::open(&first).unwrap();
@@ -231,6 +240,69 @@ fn whoever_edits_the_file_is_found_out() {
         fork.record(&bytes);
     }
     assert_eq!(code(fork.engine.check_kept(head.as_bytes())), Code::CheckpointForked);
+}
+
+/// Every signature of a file, bit by bit and byte by byte: what is asked again is asked of everything else, and of these in full alone.
+#[test]
+fn a_quick_start_asks_for_no_signature_that_its_own_checkpoint_is_over() {
+    let files = Files::new();
+    let path = files.next();
+    let desk = told(&path);
+    let (realm, chat, head) = (desk.realm(), desk.chat, desk.engine.head().unwrap());
+    let digests = |engine: &Engine<SqliteLog>| {
+        let both = |state: &State| Ok((state.registry_digest()?, state.conversation_digest(&chat)?));
+        engine.with(|replica| both(replica.state())).unwrap()
+    };
+    let kept = digests(&desk.engine);
+    let pairs = desk.engine.log().read(0, 100).unwrap();
+    drop(desk);
+    for start in [Start::Quick, Start::Full] {
+        let engine = started(&path, &realm, start).unwrap();
+        assert_eq!((digests(&engine), engine.head().unwrap()), (kept, Arc::clone(&head)), "{start:?}");
+    }
+    // What the sequencer's own hand has made true is believed, and only by who does not look again.
+    let forged = files.next();
+    let log = SqliteLog::create(&forged, Durability::Normal).unwrap();
+    let mut tree = Vec::new();
+    let forged_pairs: Vec<Pair> = pairs
+        .iter()
+        .map(|pair| {
+            let mut pair = pair.clone();
+            if pair.record.position == 4 {
+                let mut bytes = pair.envelope.to_vec();
+                *bytes.last_mut().unwrap() ^= 1;
+                pair.record.digest = entry_digest(&bytes);
+                pair.envelope = bytes.into();
+            }
+            tree.push(rfc6962_leaf(&pair.record.encode()));
+            pair
+        })
+        .collect();
+    let size = tree.len() as u64;
+    let root = rfc6962_root(&tree).unwrap();
+    let origin = head.split('\n').next().unwrap().to_owned();
+    let note = |by: u16| sign_checkpoint(&key(by), &origin, &TreeHead { size, root }).unwrap();
+    log.append(0, &forged_pairs, &note(SEQUENCER)).unwrap();
+    drop(log);
+    assert_eq!(started(&forged, &realm, Start::Quick).unwrap().with(|replica| Ok(replica.records())).unwrap(), size);
+    assert_eq!(code(started(&forged, &realm, Start::Full)), Code::SignatureInvalid);
+    // By any other hand, and for any other realm, it is not; nor beyond what the checkpoint is over.
+    let say = |note: &str| {
+        Connection::open(&forged).unwrap().execute("UPDATE checkpoint SET note = ?1", [note]).unwrap();
+        code(load(&forged, &realm))
+    };
+    assert_eq!(say(&note(9)), Code::SignatureInvalid);
+    assert_eq!(say(&note(SEQUENCER).replace(&origin, "elsewhere")), Code::SignatureInvalid);
+    let early = TreeHead { size: 4, root: rfc6962_root(&tree[..4]).unwrap() };
+    assert_eq!(say(&sign_checkpoint(&key(SEQUENCER), &origin, &early).unwrap()), Code::SignatureInvalid);
+    let mut bent = note(SEQUENCER).into_bytes();
+    for at in 0..bent.len() {
+        bent[at] ^= 1;
+        if let Ok(text) = std::str::from_utf8(&bent) {
+            assert_eq!(say(text), Code::SignatureInvalid, "byte {at}");
+        }
+        bent[at] ^= 1;
+    }
 }
 
 fn remembered(path: &Path, realm: &Id) -> Desk<SqliteLog> {

@@ -7,12 +7,12 @@ use ama2sec_core::errors::{Code, Error, Result};
 use ama2sec_core::history::consistency::prove_consistency;
 use ama2sec_core::history::sha_tree::Rfc6962;
 use ama2sec_core::message::{Id as CoreId, parse_message};
-use ama2sec_core::realm::Limits;
 use ama2sec_core::realm::engine::{Answer, Engine, Submission};
 use ama2sec_core::realm::log::{Durability, Log, MemoryLog, SqliteLog};
 use ama2sec_core::realm::record::Record;
 use ama2sec_core::realm::replica::Replica;
 use ama2sec_core::realm::view::{code_name, record_view};
+use ama2sec_core::realm::{Limits, Start};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -154,10 +154,12 @@ impl RealmEngine {
         })
     }
 
-    /// Open a realm that is in a file: all of it is judged again. `head`: a note that was kept, which it must go on from. Raises
+    /// Open a realm that is in a file. What a checkpoint of this sequencer is over is judged again but for its signatures (log.7), and with
+    /// `full` all of it. `head`: a note that was kept, which it must go on from. Raises
     /// `FileUnreadable`, `LogForm`, `LogVersion`, `LogDamaged`, `RealmOther`, `CheckpointKey`, and the codes of record.4.
     #[staticmethod]
-    #[pyo3(signature = (path, sequencer, realm, *, budgets=true, durability=None, head=None))]
+    #[pyo3(signature = (path, sequencer, realm, *, budgets=true, durability=None, head=None, full=false))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn load(
         py: Python<'_>,
         path: PathBuf,
@@ -166,12 +168,14 @@ impl RealmEngine {
         budgets: bool,
         durability: Option<&str>,
         head: Option<&str>,
+        full: bool,
     ) -> PyResult<RealmEngine> {
         let key = sequencer.copy(py)?;
         let realm = realm.0;
+        let start = if full { Start::Full } else { Start::Quick };
         guard_detached(py, || {
             let log: Arc<dyn Log> = Arc::new(SqliteLog::open(&path, durability.map(Durability::parse).transpose()?)?);
-            let engine = Engine::load(log, key, &realm, limits(budgets))?;
+            let engine = Engine::load(log, key, &realm, limits(budgets), start)?;
             if let Some(head) = head {
                 engine.check_kept(head.as_bytes())?;
             }

@@ -68,7 +68,7 @@ impl Keys for Directory {
 }
 
 /// An envelope whose signature was verified under a key that the verifier chose, and of which nothing else is known. Only
-/// `authenticate` makes one.
+/// `authenticate` makes one, and `vouched` for an engine that has verified it before.
 #[derive(Clone, Debug)]
 pub struct AuthenticEnvelope {
     envelope: UnverifiedEnvelope,
@@ -170,6 +170,11 @@ impl UnverifiedEnvelope {
         AuthenticEnvelope { envelope: self, sender }
     }
 
+    /// Without asking. The caller has bound these bytes, by a checkpoint under its own key, to an entry that it judged before (log.7).
+    pub(crate) fn vouched(self, sender: Arc<Enrolled>) -> AuthenticEnvelope {
+        AuthenticEnvelope { envelope: self, sender }
+    }
+
     /// The numbered steps of envelope.6, against keys that the verifier chose, outside a realm.
     pub fn verify(self, directory: &Directory, body: Option<BodyPart<'_>>) -> Result<VerifiedEnvelope> {
         self.verify_asking(directory, body, false)
@@ -206,6 +211,11 @@ impl AuthenticEnvelope {
     /// The same bytes, shared.
     pub fn shared_bytes(&self) -> Arc<[u8]> {
         Arc::clone(&self.envelope.bytes)
+    }
+
+    /// What was parsed.
+    pub(crate) fn parsed(&self) -> &UnverifiedEnvelope {
+        &self.envelope
     }
 
     /// The enrolment whose key it was verified under.

@@ -58,16 +58,15 @@ const GROUP: usize = 256;
 pub struct Engine<L> {
     pub(super) log: L,
     pub(super) key: SigningKey,
-    pub(super) limits: Limits,
-    core: Mutex<Core>,
-    queue: Queue,
+    pub(super) core: Mutex<Core>,
+    pub(super) queue: Queue,
 }
 
 impl<L: Log> Engine<L> {
     /// A new realm: the genesis is its first entry. Raises `GenesisInvalid`, `RulesUnsupported`, the codes of admission.1, and
     /// `LogConflict` for a log that is not empty.
     pub fn create(log: L, key: SigningKey, genesis: &[u8], now: u64, limits: Limits) -> Result<(Engine<L>, Record)> {
-        let engine = Engine { log, key, limits, core: Mutex::new(Core::new(limits)), queue: Queue::default() };
+        let engine = Engine { log, key, core: Mutex::new(Core::new(limits)), queue: Queue::default() };
         if engine.log.head()? != 0 {
             return Err(Error::new(Code::LogConflict, "an empty log", "one with records"));
         }
@@ -76,20 +75,6 @@ impl<L: Log> Engine<L> {
             Answer::Refused(error) | Answer::Sequenced { error: Some(error), .. } => Err(error),
             Answer::Duplicate(_) => Err(Error::new(Code::Internal, "a first entry", "a duplicate")),
         }
-    }
-
-    /// A realm that is in the log: all of it is replayed, and it is the one that was asked for.
-    pub fn load(log: L, key: SigningKey, realm: &Id, limits: Limits) -> Result<Engine<L>> {
-        let engine = Engine { log, key, limits, core: Mutex::new(Core::new(limits)), queue: Queue::default() };
-        let mut core = engine.core()?;
-        engine.catch_up(&mut core)?;
-        if core.replica.state().realm() != Some(realm) {
-            return Err(Error::new(Code::RealmOther, crate::text::hex(realm), "a log of another realm"));
-        }
-        engine.check_sequencer(&core)?;
-        engine.erase_again(&mut core)?;
-        drop(core);
-        Ok(engine)
     }
 
     /// One entry. Raises what stops an engine, and the codes with which a log says that it took nothing (log.2.4); everything else is in
@@ -158,7 +143,7 @@ impl<L: Log> Engine<L> {
         Ok(incoming)
     }
 
-    fn core(&self) -> Result<MutexGuard<'_, Core>> {
+    pub(super) fn core(&self) -> Result<MutexGuard<'_, Core>> {
         // A panic under the lock may have left half a change: the engine has stopped for good (errors.3).
         let core = self
             .core

@@ -3,7 +3,7 @@
 use super::engine::Delivered;
 use super::export::READ;
 use super::log::Source;
-use super::replica::Replica;
+use super::replica::{Asking, Replica};
 use crate::errors::{Code, Error, Result};
 use crate::message::Id;
 
@@ -39,7 +39,7 @@ impl<S: Source> Follower<S> {
             if pairs.is_empty() {
                 break;
             }
-            self.replica.take_over(&pairs)?;
+            self.replica.take_over(&pairs, Asking::Everything)?;
             if let (Some(expected), Some(found)) = (&self.realm, self.replica.state().realm())
                 && expected != found
             {

@@ -1,7 +1,7 @@
 //! The replay of a realm transcript: bytes in, in pieces of any size; one verdict out (record.4).
 
 use super::record::Record;
-use super::replica::{Replayed, Replica};
+use super::replica::{Asking, Replayed, Replica};
 use super::screen::verify_ahead;
 use crate::errors::{Code, Error, Result};
 use crate::history::sha_tree::TreeHead;
@@ -252,7 +252,10 @@ impl Replay {
         let record = Record::parse(record)?;
         let entry = parse_entry(entry)?;
         let first = self.replica.records() == 0;
-        self.replica.replay(&record, Replayed { envelope: entry.envelope, body: entry.body, verified })?;
+        self.replica.replay(
+            &record,
+            Replayed { envelope: entry.envelope, body: entry.body, verified, asking: Asking::Everything },
+        )?;
         self.rejected += u64::from(!record.is_admitted());
         match self.expected.realm.filter(|realm| first && *realm != record.id) {
             Some(realm) => Err(Error::new(Code::RealmOther, text::hex(&realm), text::hex(&record.id))),

@@ -8,7 +8,7 @@ use super::dag::Dag;
 use super::delta::{Delta, Verdict};
 use super::log::Pair;
 use super::record::{Home, Record, entry_digest};
-use super::screen::{check_conversation, check_genesis, check_realm, verify_ahead};
+use super::screen::{check_conversation, check_genesis, check_realm, verify_ahead, vouch_ahead};
 use super::state::{State, conversation_in};
 use crate::errors::{Code, Error, Result};
 use crate::history::forest::{Branch, Forest};
@@ -41,6 +41,15 @@ pub struct Replayed<'a> {
     pub body: Option<BodyPart<'a>>,
     /// A signature that was verified under the key that was known then. It is used only if that is still the key.
     pub verified: Option<AuthenticEnvelope>,
+    pub(super) asking: Asking,
+}
+
+/// How much is asked of the pairs of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    Everything,
+    /// All but the signatures: a checkpoint of the own key will have to be over these very pairs (log.7).
+    AllButSignatures,
 }
 
 impl Default for Replica {
@@ -201,7 +210,11 @@ impl Replica {
         if record.digest != entry_digest(entry.envelope) {
             return Err(fault(Code::RecordDigest, "the digest of the entry", text::hex(&record.digest)));
         }
-        let parsed = UnverifiedEnvelope::parse(entry.envelope)?;
+        let verified = entry.verified.filter(|verified| verified.bytes() == entry.envelope);
+        let parsed = match &verified {
+            Some(verified) => verified.parsed().clone(),
+            None => UnverifiedEnvelope::parse(entry.envelope)?,
+        };
         if record.id != *parsed.id() {
             return Err(fault(Code::RecordDigest, text::hex(parsed.id()), text::hex(&record.id)));
         }
@@ -212,7 +225,7 @@ impl Replica {
         }
         self.check_followed(record)?;
         // g: what had to be refused.
-        let authentic = self.authenticate(record, parsed, entry.verified)?;
+        let authentic = self.authenticate(record, parsed, verified, entry.asking)?;
         check_realm(&self.state, &authentic)?;
         check_conversation(&self.state, &authentic)?;
         check_genesis(&self.state, &authentic)?;
@@ -231,10 +244,14 @@ impl Replica {
     }
 
     /// Replays pairs of a log: their signatures on all cores, then one after the other. Those before the first fault are taken in.
-    pub(super) fn take_over(&mut self, pairs: &[Pair]) -> Result<()> {
-        let verified = verify_ahead(&self.state, pairs.iter().map(|pair| Some(&*pair.envelope)));
+    pub(super) fn take_over(&mut self, pairs: &[Pair], asking: Asking) -> Result<()> {
+        let envelopes = pairs.iter().map(|pair| Some(&*pair.envelope));
+        let verified = match asking {
+            Asking::Everything => verify_ahead(&self.state, envelopes),
+            Asking::AllButSignatures => vouch_ahead(&self.state, envelopes),
+        };
         for (pair, verified) in pairs.iter().zip(verified) {
-            let entry = Replayed { envelope: &pair.envelope, body: pair.body_part(), verified };
+            let entry = Replayed { envelope: &pair.envelope, body: pair.body_part(), verified, asking };
             self.replay(&pair.record, entry)?;
         }
         Ok(())
@@ -273,7 +290,7 @@ impl Replica {
         Ok(checkpoint)
     }
 
-    fn check_root(&mut self, checkpoint: &Checkpoint, code: Code) -> Result<()> {
+    pub(super) fn check_root(&mut self, checkpoint: &Checkpoint, code: Code) -> Result<()> {
         if checkpoint.size() > self.records {
             let expected = format!("at least {} records", checkpoint.size());
             return Err(fault(Code::CheckpointStale, expected, self.records.to_string()));
@@ -320,11 +337,13 @@ impl Replica {
         record: &Record,
         parsed: UnverifiedEnvelope,
         verified: Option<AuthenticEnvelope>,
+        asking: Asking,
     ) -> Result<AuthenticEnvelope> {
         let keys = self.state.keys(record.registry_size);
         let signer = keys.signer(&parsed)?;
         match verified {
-            Some(entry) if entry.bytes() == parsed.bytes() && entry.sender().key == signer.key => Ok(entry),
+            Some(entry) if entry.sender().key == signer.key => Ok(entry),
+            _ if asking == Asking::AllButSignatures => Ok(parsed.vouched(signer)),
             _ => parsed.authenticate(&keys),
         }
     }

@@ -1,8 +1,11 @@
 //! What is refused and never sequenced, as far as it follows from the state (admission.1): a replay asks the same.
 
+use std::sync::Arc;
+
 use super::registry_checks::judge_genesis;
 use super::state::State;
 use crate::errors::{Code, Error, Result};
+use crate::identity::{Enrolled, in_parallel};
 use crate::message::{Act, AuthenticEnvelope, Keys, Kind, Typ, UnverifiedEnvelope, ZERO, authenticate_many};
 use crate::text;
 
@@ -17,24 +20,40 @@ pub(super) fn verify_ahead<'a>(
     state: &State,
     envelopes: impl IntoIterator<Item = Option<&'a [u8]>>,
 ) -> Vec<Option<AuthenticEnvelope>> {
-    let keys = state.keys(state.registry_size());
-    let (mut asked, mut places, mut verified) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, envelope) in envelopes.into_iter().enumerate() {
-        verified.push(None);
-        if let Some(bytes) = envelope
-            && let Ok(parsed) = UnverifiedEnvelope::parse(bytes)
-            && let Ok(signer) = keys.signer(&parsed)
-        {
-            asked.push((parsed, signer));
-            places.push(place);
-        }
-    }
+    let known = known_ahead(state, envelopes);
+    let mut verified: Vec<Option<AuthenticEnvelope>> = known.iter().map(|_| None).collect();
+    let (places, asked): (Vec<usize>, Vec<Known>) =
+        known.into_iter().enumerate().filter_map(|(place, known)| Some((place, known?))).unzip();
     for (place, verdict) in places.into_iter().zip(authenticate_many(&asked, 0)) {
         if let Some(slot) = verified.get_mut(place) {
             *slot = verdict.ok();
         }
     }
     verified
+}
+
+/// The same without asking for signatures, of envelopes that a checkpoint of the own key is over (log.7).
+pub(super) fn vouch_ahead<'a>(
+    state: &State,
+    envelopes: impl IntoIterator<Item = Option<&'a [u8]>>,
+) -> Vec<Option<AuthenticEnvelope>> {
+    let vouched = |(envelope, signer): Known| envelope.vouched(signer);
+    known_ahead(state, envelopes).into_iter().map(|known| known.map(vouched)).collect()
+}
+
+/// An envelope with the enrolment whose key must have signed it.
+type Known = (UnverifiedEnvelope, Arc<Enrolled>);
+
+/// Envelopes that can be read and whose keys are known now; read on all cores.
+fn known_ahead<'a>(state: &State, envelopes: impl IntoIterator<Item = Option<&'a [u8]>>) -> Vec<Option<Known>> {
+    let keys = state.keys(state.registry_size());
+    let look = |envelope: &Option<&[u8]>| -> Option<Known> {
+        let parsed = UnverifiedEnvelope::parse((*envelope)?).ok()?;
+        let signer = keys.signer(&parsed).ok()?;
+        Some((parsed, signer))
+    };
+    let envelopes: Vec<Option<&[u8]>> = envelopes.into_iter().collect();
+    in_parallel(&envelopes, 0, 32, |chunk| chunk.iter().map(look).collect())
 }
 
 /// Step 5: an entry of another realm, played in here. A genesis is of the realm that it makes.

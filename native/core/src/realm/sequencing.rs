@@ -14,8 +14,9 @@ use super::export::READ;
 use super::log::{Appended, KeptBody, Log, Pair};
 use super::record::Record;
 use super::registry::Registry;
-use super::replica::Replica;
+use super::replica::{Asking, Replica};
 use super::screen::{check_conversation, check_genesis, check_realm};
+use super::starting::Start;
 use super::state::State;
 use crate::errors::{Code, Error, Result};
 use crate::history::sha_tree::TreeHead;
@@ -234,10 +235,8 @@ impl<L: Log> Engine<L> {
 
     /// The state was ahead of the log: what is in it is read again from the beginning, and begins with what was committed.
     fn rebuild(&self, core: &mut Core) -> Result<()> {
-        let kept = std::mem::replace(core, Core::new(self.limits));
-        (core.budget, core.equivocations, core.committed) = (kept.budget, kept.equivocations, kept.committed);
-        core.unerased = kept.unerased;
-        self.catch_up(core)?;
+        core.begin_again();
+        self.begin(core, Start::Quick)?;
         self.check_sequencer(core)
     }
 
@@ -249,7 +248,7 @@ impl<L: Log> Engine<L> {
                 if pairs.is_empty() {
                     break;
                 }
-                core.take_over(&pairs)?;
+                core.take_over(&pairs, Asking::Everything)?;
             }
             if self.check_committed(core)? {
                 return Ok(());
@@ -396,10 +395,16 @@ impl Core {
     }
 
     /// Pairs that others have appended.
-    fn take_over(&mut self, pairs: &[Pair]) -> Result<()> {
-        self.replica.take_over(pairs)?;
+    pub(super) fn take_over(&mut self, pairs: &[Pair], asking: Asking) -> Result<()> {
+        self.replica.take_over(pairs, asking)?;
         self.positions.extend(pairs.iter().map(|pair| (pair.record.id, pair.record.position)));
         Ok(())
+    }
+
+    /// Back to before the first record, to be taken in once more.
+    pub(super) fn begin_again(&mut self) {
+        self.replica = Replica::default();
+        self.positions.clear();
     }
 
     fn take_in(&mut self, record: &Record, entry: &AuthenticEnvelope, delta: Delta) -> Result<()> {
