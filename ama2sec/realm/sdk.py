@@ -9,6 +9,7 @@ async with Realm.dev("orders.db") as realm:                    # a realm for try
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os

@@ -248,9 +248,10 @@ async def test_an_older_copy_is_seen_against_a_head_that_was_kept(tmp_path: Path
     async with Realm.dev(path) as realm:
         await (await realm.agent("a")).send("1")
         head = realm.head()
-    async with Realm.open(path, head=head) as realm:
-        assert realm.head() == head
-    assert await code_of(opened(Realm.open(older, head=head))) == "CheckpointStale"
+    for full in (False, True):
+        async with Realm.open(path, head=head, full=full) as realm:
+            assert realm.head() == head
+        assert await code_of(opened(Realm.open(older, head=head, full=full))) == "CheckpointStale"
 
 
 @on_loop
