@@ -56,7 +56,7 @@ test-rust: $(STAMP)
 	else echo "NOT RUN: the tests of native/python need libpython (on Debian: libpython3-dev)"; fi
 
 test-python: $(BUILT)
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist loadfile
 
 # Kill -9 under 32 writers in 4 processes, KILLS times (200), a quarter inside a transaction; then both implementations judge the file.
 test-crash: $(BUILT)

@@ -13,9 +13,10 @@ from ama2sec import Directory, Identity, _native
 from ama2sec._native import SigningKey
 from ama2sec.history import write_transcript
 
-# A test run that was started in the background ignores interrupts, and so would every process that it starts: a program does not
-# take an interrupt back that was switched off for it. The tests of interrupts need them on.
+# A test run that was started in the background, or with nohup, ignores interrupts or hang-ups, and so would every process that it starts:
+# a program does not take a signal back that was switched off for it. The tests of interrupts need them on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def identity(name: str, seed: int, purpose: str = "message") -> Identity:

@@ -126,7 +126,9 @@ def test_half_of_a_body_is_no_body() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [None, {}, [], "team.json", object(), DIRECTORY._core, type("Fake", (), {"_core": object()})()], ids=repr
+    "wrong",
+    [None, {}, [], "team.json", object(), DIRECTORY._core, type("Fake", (), {"_core": object()})()],
+    ids=lambda wrong: type(wrong).__name__,
 )
 def test_nothing_but_a_directory_is_a_directory(wrong: Any) -> None:
     doors: dict[str, Callable[[], object]] = {

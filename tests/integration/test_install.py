@@ -63,8 +63,16 @@ class Installed:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for everything that is built here; both builds share the compiled dependencies."""
+    """A folder for everything that is built here.
+
+    Both builds share the compiled dependencies, and begin with those of the repository: cargo takes what was built from the same sources
+    with the same flags, and builds the rest, our own crates among it.
+    """
     root = tmp_path_factory.mktemp("install")
+    for part in (".fingerprint", "build", "deps"):
+        built = REPOSITORY / "native" / "target" / "release" / part
+        if built.is_dir():
+            shutil.copytree(built, root / "target" / "release" / part, ignore=shutil.ignore_patterns("*ama2sec*"))
     yield root
     shutil.rmtree(root, ignore_errors=True)
 
