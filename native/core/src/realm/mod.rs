@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod export;
 pub mod follower;
 mod grants;
+pub mod halts;
 pub mod log;
 mod queue;
 mod rebuild;
