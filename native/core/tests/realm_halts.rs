@@ -9,7 +9,7 @@ use ama2sec_core::errors::Code;
 use ama2sec_core::halt::Scope;
 use ama2sec_core::identity::Purpose;
 use ama2sec_core::limits::MAX_LIVE_HALTS;
-use ama2sec_core::message::{HaltPart, Id, Kind, Policy, Proposal, Seq, parse_entry};
+use ama2sec_core::message::{GrantPart, HaltPart, Id, Kind, Policy, Proposal, Seq, parse_entry};
 use ama2sec_core::realm::draft::{Bare, draft_halt, draft_resume, draft_resume_approval};
 use ama2sec_core::realm::{OwnLeaves, State};
 use std::collections::HashMap;
@@ -202,14 +202,10 @@ fn everybody_below_an_agent() {
     let (chat, alice, bob) = (at.chat, at.alice, at.bob);
     let realm = at.world.realm();
     let seen = at.world.seen(chat, chat);
-    let child = at.world.spawn(
-        alice,
-        &seen,
-        ama2sec_core::message::GrantPart { depth: 3, rights: 3, ..grant(realm, 330) },
-        330,
-    );
+    let child = at.world.spawn(alice, &seen, GrantPart { depth: 3, rights: 3, ..grant(realm, 330) }, 330);
     let seen = at.world.seen(chat, child.agent);
-    let grandchild = at.world.spawn(child, &seen, grant(realm, 331), 331);
+    let narrower = GrantPart { depth: 1, rights: 3, ..grant(realm, 331) };
+    let grandchild = at.world.spawn(child, &seen, narrower, 331);
     at.speaks(grandchild, chat, grandchild.agent, true);
     for halted in [alice.agent, child.agent, grandchild.agent] {
         let halt = at.halt(&Scope::Agent(halted));
