@@ -128,6 +128,14 @@ def _realm_arguments(arguments: Arguments) -> Arguments:
     return arguments
 
 
+def _halt_arguments(arguments: Arguments) -> Arguments:
+    """A halt as it is given, or what a local one is made of."""
+    given = [arguments[name] is not None for name in ("scope", "reason", "salt")]
+    if any(given) if arguments["envelope"] is not None else not all(given):
+        _refuse("an envelope, or scope, reason and salt", "both or neither")
+    return arguments
+
+
 def _claims(value: Json) -> dict[str, Json]:
     if not isinstance(value, dict):
         _refuse("claims as an object", type(value).__name__)
@@ -235,6 +243,8 @@ _OPS: Final[dict[str, tuple[dict[str, Form], dict[str, Form], Callable[[Argument
     "admit": ({"envelope": _hex, "time": _time}, {"body": _hex, "body_salt": _hex}, _pair_body),
     "state_digest": ({}, {"conversation": _id}, dict),
     "head": ({}, {}, dict),
+    "halt": ({"time": _time}, {"envelope": _hex, "scope": _hex, "reason": _text, "salt": _salt}, _halt_arguments),
+    "resume": ({"envelope": _hex, "time": _time}, {}, dict),
 }
 
 

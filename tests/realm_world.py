@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ama2sec.reference import State, encode, parse
-from ama2sec.reference.claims import MESSAGE_TYP, REGISTRY_KINDS, REGISTRY_TYP
+from ama2sec.reference.claims import MESSAGE_TYP, TYP_OF
 from ama2sec.reference.dag import Conversation
 from ama2sec.reference.envelope import honest_header, make, public_of_seed, thumbprint_of_seed
 from ama2sec.reference.hashes import body_commitment, next_key
-from ama2sec.reference.realm import Realm, Taken, make_genesis, make_offer
+from ama2sec.reference.realm import Realm, Taken, make_genesis, make_local_halt, make_offer
 from ama2sec.reference.registry import Registry
 
 ZEROS: Final = bytes(32)
@@ -29,6 +29,7 @@ TIME: Final = 1_793_000_000_000
 LAX: Final[dict[int, Any]] = {**dict.fromkeys(range(1, 7), 1), 7: False}
 OPEN, MESSAGE, FORK, CLOSE = 1, 2, 3, 5
 GENESIS, ENROL, REVOKE, POLICY, DEFINE, ERASE, TERM = range(16, 23)
+HALT, RESUME, LOCAL_HALT = 32, 33, 48
 OWN_LABEL: Final = {GENESIS: 18, ENROL: 19, REVOKE: 20, POLICY: 18, DEFINE: 18, ERASE: 22, TERM: 23}
 PURPOSE: Final = {"message": 1, "operator": 2, "sequencer": 3, "root": 4}
 
@@ -111,7 +112,7 @@ class World:
 
     def sign(self, by: str, claims: dict[Any, Any], changes: dict[str, Any]) -> bytes:
         """An envelope over claims with changes; ``typ`` and ``seed`` may be changed too."""
-        typ = changes.pop("typ", REGISTRY_TYP if claims[3] in REGISTRY_KINDS else MESSAGE_TYP)
+        typ = changes.pop("typ", TYP_OF.get(claims[3], MESSAGE_TYP))
         claims = claims | {int(name[1:]): value for name, value in changes.items()}
         claims = {label: value for label, value in claims.items() if value is not ...}
         return make(seed_of(by), encode(claims), honest_header(kid_of(by), typ))
@@ -172,6 +173,41 @@ class World:
         made = self.entry(ENROL, by, self.enrolment(key, **how) if own is ... else own, **changes)
         self.ids.setdefault(key, how.get("replaces") or parse(made).message_id)
         return made
+
+    def stop_claims(self, kind: int, by: str) -> dict[Any, Any]:
+        """What halts and resumes have in common: they ask for nothing."""
+        return {
+            1: self.id,
+            2: self.id,
+            3: kind,
+            4: [self.ids[by], None],
+            5: [0, ZEROS, 0, ZEROS],
+            6: [self.id, None, []],
+            7: None,
+            10: TIME,
+            11: self.counted_salt(),
+        }
+
+    def halt(
+        self, by: str, scope: Any = (0,), *, reason: str = "wrong prices", kind: int = HALT, **changes: Any
+    ) -> bytes:
+        """A halt; the scope in its array form, or the bytes that stand for it."""
+        given = scope if isinstance(scope, bytes) else encode(list(scope))
+        return self.sign(by, self.stop_claims(kind, by) | {17: given, 26: reason}, changes)
+
+    def local_halt(self, scope: Any = (0,), *, reason: str = "wrong prices") -> bytes:
+        """A local halt by the sequencer."""
+        given = scope if isinstance(scope, bytes) else encode(list(scope))
+        return make_local_halt(seed_of("sequencer"), self.id, given, reason, TIME, self.counted_salt())
+
+    def resume(self, by: str, halts: list[bytes], *, reason: str = "prices are right", **changes: Any) -> bytes:
+        """A proposal to end these halts."""
+        own = {21: [sorted(halts), reason], 27: None}
+        return self.sign(by, self.stop_claims(RESUME, by) | own, changes)
+
+    def approve_resume(self, by: str, proposal: bytes, **changes: Any) -> bytes:
+        """The approval of such a proposal."""
+        return self.sign(by, self.stop_claims(RESUME, by) | {21: None, 27: proposal}, changes)
 
     def people(self, *names: str) -> None:
         """Enrol these, at once."""

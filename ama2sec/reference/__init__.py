@@ -8,7 +8,7 @@ without explanations. Where the two implementations answer differently, one of t
     print(verify_transcript(open("talk.cbor", "rb").read(), directory).head_text)
 
 Read in this order: ``rule_s``, ``hashes``, ``codec``, ``names``, ``directory``, ``claims``, ``entry``, ``envelope``, ``tree``, ``transcript``,
-``proof_form``, ``proofs``, ``exhibit``, ``lightclient``; and of realms ``kinds``, ``dag``, ``registry``, ``admission``, ``digest``, ``checkpoint``, ``record``, ``replay``.
+``proof_form``, ``proofs``, ``exhibit``, ``lightclient``; and of realms ``kinds``, ``dag``, ``scopes``, ``registry``, ``halts``, ``admission``, ``digest``, ``checkpoint``, ``record``, ``replay``.
 """
 
 from ama2sec.reference.admission import Admitted, Rejected, Stamp, State, admit, apply

@@ -13,14 +13,28 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ama2sec.errors import Ama2Error, error
+from ama2sec.reference import halts
 from ama2sec.reference import registry as rules
-from ama2sec.reference.claims import CLOSE, FORK, GENESIS, MESSAGE, NO_ID, OPEN, REGISTRY_KINDS, Claims
+from ama2sec.reference.claims import (
+    CLOSE,
+    FORK,
+    GENESIS,
+    MESSAGE,
+    NO_ID,
+    OF_THE_REGISTRY,
+    OPEN,
+    REGISTRY_KINDS,
+    RESUME,
+    STOP_KINDS,
+    Claims,
+)
 from ama2sec.reference.dag import Branch, Conversation, Granted
 from ama2sec.reference.envelope import Envelope
 from ama2sec.reference.forms import Address, refuse
 from ama2sec.reference.kinds import RIGHT_FORK, RIGHT_MERGE, Genesis, Grant, lies_in
 from ama2sec.reference.registry import Registry, RegistryChange
 from ama2sec.reference.rule_s import EnrolledKey, verify_enrolled
+from ama2sec.reference.scopes import Halt
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ class Admitted:
     conversation: bytes
     branch: bytes
     index: int
-    change: RegistryChange | None = None
+    change: RegistryChange | Halt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +143,10 @@ def admit(state: State, stamp: Stamp, entry: Envelope) -> Verdict:
     if claims.kind == GENESIS:  # registry.3.7: in a realm that exists
         return Rejected(registry.realm, error("GenesisInvalid", "one genesis", "another"), burns=False)
     try:
-        if claims.kind in REGISTRY_KINDS:
+        if claims.kind in OF_THE_REGISTRY:
             if stamp.registry_size != registry.size:
                 raise error("Internal", f"registry size {registry.size}", str(stamp.registry_size))
-            change = rules.judge(registry, stamp.time, entry)
-            return Admitted(where, registry.realm, registry.size, change)
+            return Admitted(where, registry.realm, registry.size, _judge_for_registry(registry, stamp, entry))
         if claims.kind == OPEN:
             _check_open(state, registry, stamp, entry)
             return Admitted(where, where, 0)
@@ -146,6 +159,14 @@ def admit(state: State, stamp: Stamp, entry: Envelope) -> Verdict:
         if fault.code == "Internal":
             raise
         return Rejected(where, fault, _burns(state, stamp, claims, where))
+
+
+def _judge_for_registry(registry: Registry, stamp: Stamp, entry: Envelope) -> RegistryChange | Halt:
+    if entry.claims.kind == RESUME:
+        return halts.judge_resume(registry, entry)
+    if entry.claims.kind in STOP_KINDS:
+        return halts.judge_halt(registry, entry)
+    return rules.judge(registry, stamp.time, entry)
 
 
 def _burns(state: State, stamp: Stamp, claims: Claims, where: bytes) -> bool:  # 2.8
@@ -165,6 +186,7 @@ def _check_open(state: State, registry: Registry, stamp: Stamp, entry: Envelope)
     claims, size = entry.claims, stamp.registry_size
     agent = rules.check_live(registry, size, claims.agent, entry.kid)  # 1
     _check_principal(registry, size, agent.id, claims.members)  # 2, 3
+    halts.check_halted(registry, size, entry, None)  # 7
     if entry.message_id in state.conversations:  # 8
         refuse("SeqUsed", "an open that is new", entry.message_id.hex())
     rules.check_registry_context(registry, size, claims)  # 10, 11
@@ -206,6 +228,7 @@ class _Judge:
     def check(self) -> None:
         """Raise the first fault."""
         self.check_authority()  # 1 to 6
+        halts.check_halted(self.registry, self.stamp.registry_size, self.entry, self.conversation)  # 7
         rules.check_seq(self.claims, self.conversation.seqs.get(self.claims.agent), self.stamp.time)  # 8, 9
         rules.check_registry_context(self.registry, self.stamp.registry_size, self.claims)  # 10, 11
         branch = self.check_context()  # 12 to 17
@@ -319,7 +342,7 @@ def _in_one_of(step: str, patterns: tuple[str, ...]) -> bool:
 def apply(state: State, entry: Envelope, verdict: Verdict) -> None:
     """What an entry with this verdict changes."""
     claims = entry.claims
-    if claims.kind in REGISTRY_KINDS:
+    if claims.kind in OF_THE_REGISTRY:
         _apply_to_registry(state, entry, verdict)
         return
     if claims.kind == OPEN and isinstance(verdict, Admitted):
@@ -343,7 +366,9 @@ def _apply_to_registry(state: State, entry: Envelope, verdict: Verdict) -> None:
         return
     if claims.seq is not None and (isinstance(verdict, Admitted) or verdict.burns):
         state.registry.seqs[claims.agent] = claims.seq
-    if isinstance(verdict, Admitted) and verdict.change is not None:
+    if isinstance(verdict, Admitted) and isinstance(verdict.change, Halt):
+        halts.apply_halt(state.registry, verdict.change)
+    elif isinstance(verdict, Admitted) and isinstance(verdict.change, RegistryChange):
         rules.apply(state.registry, verdict.change, entry.message_id)
 
 

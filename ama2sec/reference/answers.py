@@ -11,10 +11,9 @@ from typing import TypeAlias
 
 from ama2sec.errors import error
 from ama2sec.reference import codec, envelope, hashes, proofs, realm_answers, rule_s, tree
-from ama2sec.reference.claims import MESSAGE_TYP, REGISTRY_TYP
 from ama2sec.reference.directory import Directory
 from ama2sec.reference.transcript import verify_transcript
-from ama2sec.reference.view import from_view, is_registry_kind, to_view
+from ama2sec.reference.view import from_view, to_view, typ_of_view
 from ama2sec.reference.view_forms import Json
 
 _MEDIA_TYPE = "application/octet-stream"
@@ -41,7 +40,7 @@ def make(
     body: tuple[bytes, bytes] | None,
 ) -> dict[str, Json]:
     """Sign what is given, hostile or not. ``body`` is a body and its salt."""
-    typ = REGISTRY_TYP if is_registry_kind(claims or {}) else MESSAGE_TYP
+    typ = typ_of_view(claims or {})
     if claims_bytes is None:
         view = dict(claims or {})
         if body is not None:
@@ -207,6 +206,7 @@ def check_ancestry(fingerprint: Print, envelope: bytes, proof: bytes) -> dict[st
 offer, next_key = realm_answers.offer, realm_answers.next_key
 realm_new, admit = realm_answers.realm_new, realm_answers.admit
 state_digest, head = realm_answers.state_digest, realm_answers.head
+halt, resume = realm_answers.halt, realm_answers.resume
 
 
 @functools.lru_cache(maxsize=8)  # a stream of questions names one directory again and again; nobody changes it here

@@ -39,21 +39,27 @@ NO_ID: Final = bytes(32)
 OPEN, MESSAGE, FORK, CLOSE = 1, 2, 3, 5
 GENESIS, ENROL, REVOKE, POLICY, DEFINE, ERASE, TERM = range(16, 23)
 REGISTRY_KINDS: Final = range(16, 23)
+HALT, RESUME, LOCAL_HALT = 32, 33, 48
+STOP_KINDS: Final = frozenset({HALT, RESUME, LOCAL_HALT})
+OF_THE_REGISTRY: Final = STOP_KINDS.union(REGISTRY_KINDS)
+"""Every kind whose entries are the registry's (halt.1.4)."""
 MESSAGE_TYP: Final = "ama2sec-message+cose"
 REGISTRY_TYP: Final = "ama2sec-registry+cose"
+HALT_TYP: Final = "ama2sec-halt+cose"
+LOG_TYP: Final = "ama2sec-log+cose"
 
 # Every kind of the table: its typ, and its name where it is not built.
-_TYP_OF: Final = {
+TYP_OF: Final = {
     **dict.fromkeys(range(1, 6), MESSAGE_TYP),
     **dict.fromkeys(REGISTRY_KINDS, REGISTRY_TYP),
-    **dict.fromkeys((32, 33), "ama2sec-halt+cose"),
-    **dict.fromkeys((48, 49, 50), "ama2sec-log+cose"),
+    **dict.fromkeys((HALT, RESUME), HALT_TYP),
+    **dict.fromkeys((LOCAL_HALT, 49, 50), LOG_TYP),
 }
-_NOT_BUILT: Final = {4: "rollback", 32: "halt", 33: "resume", 48: "local halt", 49: "snapshot", 50: "sequencer's term"}
+_NOT_BUILT: Final = {4: "rollback", 49: "snapshot", 50: "sequencer's term"}
 _LABELS: Final = range(1, 28)
-_APPROVES: Final = 27
+_SCOPE, _REASON, _APPROVES = 17, 26, 27
 
-# For each registry kind the label of its own claim, and its form.
+# For each registry kind, and a resume, the label of its own claim, and its form.
 _OWN: Final[dict[int, tuple[int, Callable[[Value], kinds.Own | None]]]] = {
     GENESIS: (18, kinds.read_genesis),
     ENROL: (19, kinds.read_enrolment),
@@ -62,6 +68,7 @@ _OWN: Final[dict[int, tuple[int, Callable[[Value], kinds.Own | None]]]] = {
     DEFINE: (18, kinds.read_definition),
     ERASE: (22, kinds.read_erasure),
     TERM: (23, kinds.read_term),
+    RESUME: (21, kinds.read_resumption),
 }
 _REQUIRED: Final[dict[int, frozenset[int]]] = {
     OPEN: frozenset({*range(1, 9), *range(10, 15)}),
@@ -70,6 +77,8 @@ _REQUIRED: Final[dict[int, frozenset[int]]] = {
     CLOSE: frozenset({*range(1, 13), 25}),
     GENESIS: frozenset({*range(1, 8), 10, 11, 18}),
     **{kind: frozenset({*range(1, 8), 9, 10, 11, _OWN[kind][0], _APPROVES}) for kind in range(17, 23)},
+    **dict.fromkeys((HALT, LOCAL_HALT), frozenset({*range(1, 8), 10, 11, _SCOPE, _REASON})),
+    RESUME: frozenset({*range(1, 8), 10, 11, _OWN[RESUME][0], _APPROVES}),
 }
 _WITH_DOCUMENT: Final = frozenset({GENESIS, POLICY, DEFINE})
 
@@ -129,10 +138,12 @@ class Claims:
     members: tuple[Address, ...] | None
     workflow: tuple[bool, str | None] | None
     fork: kinds.Grant | None
+    scope: bytes | None
     own: kinds.Own | None
     own_value: Value
-    """The own claim of a registry kind as it stands in the entry."""
+    """The own claim of a registry kind, or of a resume, as it stands in the entry."""
     close: bool | None
+    reason: str | None
     approves: bytes | None
 
 
@@ -159,9 +170,9 @@ def _read_kind(value: dict[int | str, Value], typ: str) -> int:  # 1
     kind = value[3]
     if type(kind) is not int or kind < 0:
         refuse("ClaimType", "a kind that is an unsigned integer", kind_of(kind))
-    if kind not in _TYP_OF:
+    if kind not in TYP_OF:
         refuse("KindUnknown", "a kind of the table", str(kind))
-    if _TYP_OF[kind] != typ:
+    if TYP_OF[kind] != typ:
         refuse("TypKind", f"a kind of {typ}", str(kind))
     if kind not in _REQUIRED:
         refuse("KindNotBuilt", "a kind that is built", _NOT_BUILT[kind])
@@ -213,9 +224,11 @@ def _read_all(value: dict[int | str, Value], kind: int) -> Claims:  # 5: calls i
         members=claim(13, _members),
         workflow=claim(14, _workflow),
         fork=claim(15, kinds.read_grant),
+        scope=claim(_SCOPE, kinds.read_scope),
         own=claim(own_label, read_own),
         own_value=value.get(own_label),
         close=claim(25, kinds.read_close),
+        reason=claim(_REASON, kinds.read_reason),
         approves=claim(_APPROVES, lambda item: read_id_or_null(item, "claim 27")),
     )
 
@@ -235,6 +248,10 @@ def _contradiction_of_place(c: Claims) -> str | None:
             return "an entry of the registry in the realm's own history"
         if (c.size, c.fingerprint) != (c.registry_size, c.registry_fingerprint):
             return "the registry's own context"
+    elif c.kind in STOP_KINDS:  # b
+        nothing = (c.realm, c.realm, 0, NO_ID, None, ())
+        if (c.conversation, c.branch, c.size, c.fingerprint, c.parent, c.merges) != nothing:
+            return "an entry of the registry that asks for nothing"
     elif NO_ID in {c.conversation, c.branch, c.fingerprint} or c.size == 0 or c.parent is None:  # b
         return "a message that names the history it had seen"
     return None
@@ -249,7 +266,10 @@ def _contradiction_of_realm(c: Claims, kid: bytes) -> str | None:  # c
         return None
     if c.kind == GENESIS:
         return "no realm in a genesis"
-    if c.registry_size == 0:
+    if c.kind in STOP_KINDS:
+        if (c.registry_size, c.registry_fingerprint) != (0, NO_ID):
+            return "no registry context in a halt or a resume"
+    elif c.registry_size == 0:
         return "a registry inside a realm"
     if c.grant is not None and (c.grant != c.agent or c.kind not in {MESSAGE, FORK, CLOSE}):
         return "a grant that is the agent's own, and in a message, a fork or a close"
@@ -270,7 +290,7 @@ def _contradiction_of_contents(c: Claims) -> str | None:
         return "merges of other branches, each once, not empty"
     if c.workflow is not None and c.workflow[0] and c.workflow[1] is None:  # f
         return "a definition where a workflow is required"
-    if c.kind in REGISTRY_KINDS and c.kind != GENESIS and (c.approves is None) != (c.own is not None):  # g
+    if _APPROVES in _REQUIRED[c.kind] and (c.approves is None) != (c.own is not None):  # g
         return "a proposal or an approval"
     return None
 

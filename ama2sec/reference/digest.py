@@ -82,8 +82,8 @@ def registry_digest(registry: Registry) -> bytes:
             [_proposal(proposal) for proposal in r.proposals],
             [*sorted(r.erased)],
             _seqs(r.seqs),
-            [],
-            [],
+            [[halt.id, halt.author, list(halt.scope), halt.start] for _, halt in sorted(r.halts.items())],
+            [[halt.id, halt.until] for _, halt in sorted(r.halts.items()) if halt.until is not None],
         ]
     )
 

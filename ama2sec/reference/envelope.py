@@ -11,7 +11,16 @@ from nacl.bindings import crypto_sign, crypto_sign_seed_keypair
 from ama2sec.errors import error
 from ama2sec.limits import MAX_ENVELOPE
 from ama2sec.reference import hashes
-from ama2sec.reference.claims import MESSAGE_TYP, NO_ID, REGISTRY_TYP, BodyClaim, Claims, read_claims
+from ama2sec.reference.claims import (
+    HALT_TYP,
+    LOG_TYP,
+    MESSAGE_TYP,
+    NO_ID,
+    REGISTRY_TYP,
+    BodyClaim,
+    Claims,
+    read_claims,
+)
 from ama2sec.reference.codec import Value, decode, encode
 from ama2sec.reference.directory import Directory, Enrolled
 from ama2sec.reference.entry import BodyPart, split_message
@@ -19,8 +28,13 @@ from ama2sec.reference.rule_s import EnrolledKey, verify_enrolled
 
 _TAG_18: Final = 0xD2
 _ED25519: Final = -19
-_PURPOSE_OF_TYP: Final = {MESSAGE_TYP: "message", REGISTRY_TYP: "root"}
-_TYPS_NOT_BUILT: Final = frozenset(f"ama2sec-{name}+cose" for name in ("halt", "log", "offer"))
+_PURPOSE_OF_TYP: Final = {
+    MESSAGE_TYP: "message",
+    HALT_TYP: "operator",  # or root, for a resume: a realm says which (halt.3); outside of realms there is neither
+    REGISTRY_TYP: "root",
+    LOG_TYP: "sequencer",
+}
+_NEVER_AN_ENVELOPE: Final = "ama2sec-offer+cose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +127,7 @@ def _header(protected: bytes) -> tuple[bytes, str]:
     typ, kid = header[16], header[4]
     if not isinstance(typ, str):
         _refuse("HeaderForm", "a typ that is a text", type(typ).__name__)
-    if typ in _TYPS_NOT_BUILT:
+    if typ == _NEVER_AN_ENVELOPE:
         _refuse("TypNotBuilt", " or ".join(_PURPOSE_OF_TYP), typ)
     if typ not in _PURPOSE_OF_TYP:
         _refuse("TypUnknown", " or ".join(_PURPOSE_OF_TYP), ascii(typ[:64]))

@@ -1,11 +1,20 @@
-"""The claims that only a realm has (spec dag.2, registry.2): grants, and what the registry's entries say."""
+"""The claims that only a realm has (spec dag.2, registry.2, halt.1): grants, and what the registry's entries say."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from ama2sec.limits import MAX_DEPTH_OF_GRANTS, MAX_GROUPS, MAX_REASON, MAX_ROOTS, MAX_STEPS, SIZE_END, TIME_END
+from ama2sec.limits import (
+    MAX_DEPTH_OF_GRANTS,
+    MAX_GROUPS,
+    MAX_REASON,
+    MAX_RESUMED,
+    MAX_ROOTS,
+    MAX_STEPS,
+    SIZE_END,
+    TIME_END,
+)
 from ama2sec.reference.codec import Value
 from ama2sec.reference.forms import (
     Address,
@@ -142,8 +151,16 @@ class Term:
     reason: str
 
 
-Own: TypeAlias = Genesis | Enrolment | Revocation | NewPolicy | Definition | Erasure | Term
-"""The claim that gives a registry kind its name."""
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Halts that shall end, by their ids."""
+
+    halts: tuple[bytes, ...]
+    reason: str
+
+
+Own: TypeAlias = Genesis | Enrolment | Revocation | NewPolicy | Definition | Erasure | Term | Resumption
+"""The claim that gives a registry kind, or a resume, its name."""
 
 
 def read_grant(value: Value) -> Grant | None:
@@ -262,7 +279,7 @@ def read_revocation(value: Value) -> Revocation | None:
     return Revocation(
         read_id(agent, "an agent"),
         None if suspect_from is None else read_uint(suspect_from, "a position", SIZE_END),
-        _reason(reason),
+        read_reason(reason),
     )
 
 
@@ -290,7 +307,7 @@ def read_erasure(value: Value) -> Erasure | None:
     if value is None:
         return None
     message, reason = read_array(value, "claim 22", 2)
-    return Erasure(read_id(message, "a message"), _reason(reason))
+    return Erasure(read_id(message, "a message"), read_reason(reason))
 
 
 def read_term(value: Value) -> Term | None:
@@ -298,7 +315,24 @@ def read_term(value: Value) -> Term | None:
     if value is None:
         return None
     size, root, reason = read_array(value, "claim 23", 3)
-    return Term(read_uint(size, "a size", SIZE_END), read_id(root, "a root"), _reason(reason))
+    return Term(read_uint(size, "a size", SIZE_END), read_id(root, "a root"), read_reason(reason))
+
+
+def read_resumption(value: Value) -> Resumption | None:
+    """Claim 21."""
+    if value is None:
+        return None
+    halts, reason = read_array(value, "claim 21", 2)
+    if halts == []:
+        refuse("ClaimRange", "at least one halt", "none")
+    return Resumption(read_list(halts, "halts", MAX_RESUMED, lambda halt: read_id(halt, "a halt")), read_reason(reason))
+
+
+def read_scope(value: Value) -> bytes:
+    """Claim 17: bytes of any length. What they say is read where a halt is admitted (halt.2)."""
+    if not isinstance(value, bytes):
+        refuse("ClaimType", "a scope as bytes", kind_of(value))
+    return value
 
 
 def read_close(value: Value) -> bool:
@@ -316,7 +350,8 @@ def _offer(value: Value) -> bytes:
     return read_bytes(value, "an offer", 64)
 
 
-def _reason(value: Value) -> str:
+def read_reason(value: Value) -> str:
+    """A reason: claim 26, and a part of others."""
     if not isinstance(value, str):
         refuse("ClaimType", "a reason that is a text", kind_of(value))
     if len(value.encode()) > MAX_REASON:

@@ -8,7 +8,7 @@ from ama2sec.errors import error
 from ama2sec.reference import admission
 from ama2sec.reference.admission import Admitted, Stamp, State, Verdict, admit, apply
 from ama2sec.reference.checkpoint import origin_of, sign_checkpoint
-from ama2sec.reference.claims import GENESIS, NO_ID, REGISTRY_TYP
+from ama2sec.reference.claims import GENESIS, LOCAL_HALT, LOG_TYP, NO_ID, REGISTRY_TYP
 from ama2sec.reference.codec import Value, encode
 from ama2sec.reference.entry import BodyPart
 from ama2sec.reference.envelope import (
@@ -23,7 +23,7 @@ from ama2sec.reference.envelope import (
 )
 from ama2sec.reference.kinds import Enrolment, Revocation
 from ama2sec.reference.record import Record, entry_digest
-from ama2sec.reference.registry import ROOT_PURPOSE, SEQUENCER_PURPOSE, offer_structure
+from ama2sec.reference.registry import ROOT_PURPOSE, SEQUENCER_PURPOSE, RegistryChange, offer_structure
 from ama2sec.reference.replay import line_of
 from ama2sec.reference.tree import rfc6962_leaf, rfc6962_root
 
@@ -87,7 +87,7 @@ class Realm:
         if (
             registry is None
             or not isinstance(verdict, Admitted)
-            or verdict.change is None
+            or not isinstance(verdict.change, RegistryChange)
             or not verdict.change.in_force
         ):
             return
@@ -141,3 +141,22 @@ def make_genesis(
         18: [name, 1, profile, roots, sequencer, policy],
     }
     return make(root_seeds[0], encode(claims), honest_header(author, REGISTRY_TYP))
+
+
+def make_local_halt(sequencer_seed: bytes, realm: bytes, scope: bytes, reason: str, time: int, salt: bytes) -> bytes:
+    """What a person on the host has said without a key, signed by the sequencer of the genesis (halt.1, conform)."""
+    author = thumbprint_of_seed(sequencer_seed)
+    claims: dict[int | str, Value] = {
+        1: realm,
+        2: realm,
+        3: LOCAL_HALT,
+        4: [author, None],
+        5: [0, NO_ID, 0, NO_ID],
+        6: [realm, None, []],
+        7: None,
+        10: time,
+        11: salt,
+        17: scope,
+        26: reason,
+    }
+    return make(sequencer_seed, encode(claims), honest_header(author, LOG_TYP))

@@ -7,13 +7,13 @@ from typing import Final, TypeAlias
 from ama2sec.errors import Ama2Error, error
 from ama2sec.reference import hashes
 from ama2sec.reference.admission import Admitted
-from ama2sec.reference.claims import REGISTRY_KINDS
+from ama2sec.reference.claims import HALT, LOCAL_HALT, OF_THE_REGISTRY, RESUME
 from ama2sec.reference.digest import conversation_digest, registry_digest
 from ama2sec.reference.entry import BodyPart, split_message
 from ama2sec.reference.envelope import parse, public_of_seed
 from ama2sec.reference.kinds import QUORUMS, Genesis
 from ama2sec.reference.names import check_name
-from ama2sec.reference.realm import Realm, Taken, make_genesis, make_offer
+from ama2sec.reference.realm import Realm, Taken, make_genesis, make_local_halt, make_offer
 from ama2sec.reference.view_forms import Json
 from ama2sec.reference.view_realm import policy_from_view
 
@@ -124,6 +124,35 @@ def admit(envelope: bytes, time: int, body: BodyPart | None) -> Answer:
     return _sequenced(realm, taken)
 
 
+def halt(time: int, envelope: bytes | None, scope: bytes | None, reason: str | None, salt: bytes | None) -> Answer:
+    """What becomes of a halt, or of a local halt that is made here."""
+    realm = _realm()
+    if envelope is not None:
+        _check_kind(envelope, {HALT, LOCAL_HALT})
+        return admit(envelope, time, None)
+    if scope is None or reason is None or salt is None or realm.state.registry is None:
+        raise error("Internal", "what a local halt is made of", "less")
+    made = make_local_halt(realm.sequencer_seed, realm.state.registry.realm, scope, reason, time, salt)
+    return {"envelope": made.hex(), **admit(made, time, None)}
+
+
+def resume(envelope: bytes, time: int) -> Answer:
+    """What becomes of a resume."""
+    _realm()
+    _check_kind(envelope, {RESUME})
+    return admit(envelope, time, None)
+
+
+def _check_kind(envelope: bytes, kinds: set[int]) -> None:
+    """Bytes that do not parse are left to ``admit``, which says why."""
+    try:
+        kind = parse(envelope).claims.kind
+    except Ama2Error:
+        return
+    if kind not in kinds:
+        raise error("ConformQuestion", f"an envelope of kind {sorted(kinds)}", str(kind))
+
+
 def _sequenced(realm: Realm, taken: Taken) -> Answer:
     verdict, record, state = taken.verdict, taken.record, realm.state
     if isinstance(verdict, Admitted):
@@ -135,7 +164,7 @@ def _sequenced(realm: Realm, taken: Taken) -> Answer:
     registry = None if state.registry is None else registry_digest(state.registry).hex()
     conversation = state.conversations.get(record.conversation)
     digest = None if conversation is None else conversation_digest(conversation).hex()
-    found["digest"] = registry if taken.entry.claims.kind in REGISTRY_KINDS else digest
+    found["digest"] = registry if taken.entry.claims.kind in OF_THE_REGISTRY else digest
     found |= {"registry_digest": registry, "record": realm.records[-1].hex()}
     if not isinstance(verdict, Admitted):
         found |= {"expected": verdict.fault.expected, "got": verdict.fault.got}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ama2sec.errors import Ama2Error, error
 from ama2sec.limits import MAX_OPEN_PROPOSALS, SEQ_COUNTER_JUMP, SEQ_EPOCH_AHEAD
 from ama2sec.reference import hashes
-from ama2sec.reference.claims import DEFINE, ENROL, ERASE, NO_ID, REVOKE, Claims
+from ama2sec.reference.claims import DEFINE, ENROL, ERASE, NO_ID, RESUME, REVOKE, Claims
 from ama2sec.reference.codec import Value, encode
 from ama2sec.reference.dag import Seq
 from ama2sec.reference.envelope import Envelope, honest_header, sig_structure
@@ -22,9 +22,11 @@ from ama2sec.reference.kinds import (
     Offered,
     Own,
     Policy,
+    Resumption,
     Revocation,
 )
 from ama2sec.reference.rule_s import EnrolledKey, verify_enrolled
+from ama2sec.reference.scopes import Halt
 from ama2sec.reference.tree import CompactRange
 
 MESSAGE_PURPOSE, SEQUENCER_PURPOSE, ROOT_PURPOSE = 1, 3, 4
@@ -94,6 +96,8 @@ class Registry:
     proposals: list[Proposal] = field(default_factory=list)
     erased: set[bytes] = field(default_factory=set)
     seqs: dict[bytes, Seq] = field(default_factory=dict)
+    halts: dict[bytes, Halt] = field(default_factory=dict)
+    """Every halt that was admitted, those that have ended too."""
     leaves: list[bytes] = field(default_factory=list)
     root: bytes = b""
     tree: CompactRange = field(default_factory=CompactRange)
@@ -233,12 +237,12 @@ def judge(registry: Registry, time: int, entry: Envelope) -> RegistryChange:
     check_registry_context(registry, size, claims)  # 4
     if claims.parent != registry.leaves[claims.size - 1]:  # 4
         refuse("RegistryForked", registry.leaves[claims.size - 1].hex(), "another parent")
-    proposal = _proposal(registry, entry)  # 5
+    proposal = find_proposal(registry, entry)  # 5
     approved = frozenset({*proposal.approved, author.id})
     counted = [agent for agent in approved if registry.live(size, agent) is not None]  # 2.1
     in_force = len(counted) >= _quorum(registry.policy, proposal.kind)
     if claims.approves is None or in_force:
-        _check_proposal(registry, proposal)  # 6
+        check_proposal(registry, proposal)  # 6
     return RegistryChange(proposal, approved, in_force)
 
 
@@ -267,8 +271,8 @@ def check_registry_context(registry: Registry, size: int, claims: Claims) -> Non
         refuse("RegistryForked", registry.fingerprints[claims.registry_size].hex(), claims.registry_fingerprint.hex())
 
 
-def _proposal(registry: Registry, entry: Envelope) -> Proposal:
-    """The entry's own proposal, or the open one that it approves."""
+def find_proposal(registry: Registry, entry: Envelope) -> Proposal:
+    """The entry's own proposal, or the open one that it approves; else ``ProposalInvalid``."""
     claims = entry.claims
     if claims.own is not None:
         return Proposal(entry.message_id, registry.size, claims.agent, claims.kind, claims.own, claims.own_value, set())
@@ -276,7 +280,7 @@ def _proposal(registry: Registry, entry: Envelope) -> Proposal:
         if (
             each.id == claims.approves
             and each.kind == claims.kind
-            and each.leaf < claims.size
+            and (each.leaf < claims.size or claims.kind == RESUME)  # halt.3.3: nobody has to have seen anything
             and claims.agent not in each.approved
         ):
             return each
@@ -289,7 +293,8 @@ def _quorum(policy: Policy, kind: int) -> int:
     )
 
 
-def _check_proposal(registry: Registry, proposal: Proposal) -> None:  # 6
+def check_proposal(registry: Registry, proposal: Proposal) -> None:  # 6
+    """What a proposal says can take effect now; else the code of its kind."""
     match proposal.own:
         case Enrolment() as own:
             _check_enrolment(registry, own)
@@ -306,6 +311,9 @@ def _check_proposal(registry: Registry, proposal: Proposal) -> None:  # 6
         case Erasure() as own:  # h
             if registry.policy.hold or own.message in registry.erased:
                 refuse("EraseInvalid", "no hold, and a message that is not erased yet", "otherwise")
+        case Resumption() as own:  # halt.3.3
+            if any(each not in registry.halts or registry.halts[each].until is not None for each in own.halts):
+                refuse("ResumeInvalid", "halts that were admitted and have not ended", "another")
 
 
 def _check_enrolment(registry: Registry, own: Enrolment) -> None:
@@ -378,3 +386,6 @@ def _take_effect(registry: Registry, proposal: Proposal) -> None:
             registry.definitions[own.name] = (proposal.id, own.document)
         case Erasure() as own:
             registry.erased.add(own.message)
+        case Resumption() as own:
+            for each in own.halts:
+                registry.halts[each].until = start

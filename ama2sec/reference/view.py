@@ -11,12 +11,17 @@ from ama2sec.reference.claims import (
     ERASE,
     FORK,
     GENESIS,
+    HALT,
+    LOCAL_HALT,
     MESSAGE,
+    MESSAGE_TYP,
+    OF_THE_REGISTRY,
     OPEN,
     POLICY,
-    REGISTRY_KINDS,
+    RESUME,
     REVOKE,
     TERM,
+    TYP_OF,
     BodyClaim,
     Claims,
     WorkflowState,
@@ -41,6 +46,7 @@ from ama2sec.reference.view_realm import (
     read_enrolment,
     read_erasure,
     read_grant,
+    read_resumption,
     read_revocation,
     read_term,
     view_of_grant,
@@ -63,12 +69,15 @@ _LABELS: Final = {
     "members": 13,
     "workflow": 14,
     "fork": 15,
+    "scope": 17,
     "document": 18,
     "enrolment": 19,
     "revocation": 20,
+    "resume": 21,
     "erasure": 22,
     "term": 23,
     "close": 25,
+    "reason": 26,
     "approves": 27,
 }
 _KINDS: Final = {
@@ -84,9 +93,9 @@ _KINDS: Final = {
     "define": DEFINE,
     "erase": ERASE,
     "term": TERM,
-    "halt": 32,
-    "resume": 33,
-    "local-halt": 48,
+    "halt": HALT,
+    "resume": RESUME,
+    "local-halt": LOCAL_HALT,
     "snapshot": 49,
     "sequencer-term": 50,
 }
@@ -98,6 +107,7 @@ _OWN_MEMBER: Final = {
     DEFINE: "document",
     ERASE: "erasure",
     TERM: "term",
+    RESUME: "resume",
 }
 
 
@@ -133,12 +143,12 @@ def to_view(claims: Claims) -> dict[str, Json]:
 
 def _view_of_contents(claims: Claims) -> dict[str, Json]:
     view: dict[str, Json] = {}
-    if claims.kind not in REGISTRY_KINDS:
+    if claims.kind not in OF_THE_REGISTRY:
         view["recipients"] = view_of_addresses(claims.recipients)
     if claims.seq is not None:
         view["seq"] = list(claims.seq)
     view |= {"time": claims.time, "salt": claims.salt.hex()}
-    if claims.kind not in REGISTRY_KINDS:
+    if claims.kind not in OF_THE_REGISTRY:
         view["body"] = _view_of_body(claims.body)
     if claims.workflow is not None:
         view["members"] = view_of_addresses(claims.members)
@@ -147,9 +157,11 @@ def _view_of_contents(claims: Claims) -> dict[str, Json]:
         view["fork"] = view_of_grant(claims.fork)
     if claims.kind == CLOSE:
         view["close"] = claims.close
-    if claims.kind in REGISTRY_KINDS:
+    if claims.scope is not None:
+        view |= {"scope": claims.scope.hex(), "reason": claims.reason}
+    if claims.kind in _OWN_MEMBER:
         view[_OWN_MEMBER[claims.kind]] = None if claims.own is None else view_of_own(claims.own)
-    if claims.kind in REGISTRY_KINDS and claims.kind != GENESIS:
+    if claims.kind in _OWN_MEMBER and claims.kind != GENESIS:
         view["approves"] = hex_or_null(claims.approves)
     return view
 
@@ -224,6 +236,8 @@ def _claim(name: str, value: Json, agent: bytes) -> Value:
             return None if value is None else read_enrolment(value)
         case "revocation":
             return None if value is None else read_revocation(value)
+        case "resume":
+            return None if value is None else read_resumption(value)
         case "erasure":
             return None if value is None else read_erasure(value)
         case "term":
@@ -232,7 +246,9 @@ def _claim(name: str, value: Json, agent: bytes) -> Value:
             return read_bool(value)
         case "approves":
             return read_bytes_or_null(value)
-        case _:  # realm, conversation, salt
+        case "reason":
+            return read_text(value)
+        case _:  # realm, conversation, salt, scope
             return read_bytes(value)
 
 
@@ -258,8 +274,8 @@ def _body(value: Json) -> Value:
     return [read_bytes(commitment), read_int(size), read_text(media_type)]
 
 
-def is_registry_kind(view: dict[str, Json]) -> bool:
-    """Whether the kind that a view names is one of the registry's: by name or by number (conform, ``make``)."""
+def typ_of_view(view: dict[str, Json]) -> str:
+    """The typ of the kind that a view names, by name or by number; of any other the messages' (conform, ``make``)."""
     kind = view.get("kind")
     number = _KINDS.get(kind) if isinstance(kind, str) else kind
-    return type(number) is int and number in REGISTRY_KINDS
+    return TYP_OF.get(number, MESSAGE_TYP) if type(number) is int else MESSAGE_TYP

@@ -14,6 +14,7 @@ from ama2sec.reference.kinds import (
     Offered,
     Own,
     Policy,
+    Resumption,
     Revocation,
     Term,
 )
@@ -78,6 +79,8 @@ def view_of_own(own: Own) -> Json:
             return {"message": own.message.hex(), "reason": own.reason}
         case Term():
             return {"size": own.size, "root": own.root.hex(), "reason": own.reason}
+        case Resumption():
+            return {"halts": [halt.hex() for halt in own.halts], "reason": own.reason}
 
 
 def _view_of_offered(offered: Offered) -> dict[str, Json]:
@@ -165,3 +168,8 @@ def read_erasure(value: Json) -> Value:
 def read_term(value: Json) -> Value:
     size, root, reason = read_members(value, "size", "root", "reason")
     return [read_int(size), read_bytes(root), read_text(reason)]
+
+
+def read_resumption(value: Json) -> Value:
+    halts, reason = read_members(value, "halts", "reason")
+    return [[read_bytes(halt) for halt in read_list(halts)], read_text(reason)]
