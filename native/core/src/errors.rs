@@ -202,6 +202,7 @@ catalogue! {
     412 Backpressure "usage" Caller "agent.3.5" true "More messages were taken than may wait for their acknowledgement.";
     413 ClockRange "usage" Caller "fingerprint.7.3" true "The clock is outside the range that a number can carry.";
     414 ConformQuestion "usage" Caller "conform.1" true "A conformance question is malformed.";
+    415 PermitExpired "usage" Caller "halt.6.1" true "The time of the permit is over.";
     421 KeyFileForm "file" Caller "identity.4.2" true "Not a key file, or a damaged one.";
     422 KeyFilePermissions "file" Caller "identity.4.4" true "The key file can be read or written by others.";
     423 PassphraseWrong "file" Caller "identity.4.3" true "The passphrase does not open the key file.";
@@ -213,6 +214,7 @@ catalogue! {
     429 DirectoryForm "file" Caller "identity.3.4" true "Not a directory file, or a damaged one.";
     430 PipeClosed "file" Caller "errors.2" true "The reader of the output has gone away.";
     431 StateForm "file" Caller "proofs.5" true "Not a light client's state file, or a damaged one.";
+    432 LatchForm "file" Caller "halt.4.1" true "The sidecar cannot be read or has no room; the realm is stopped.";
     501 RecordForm "malformed" Peer "record.1.1" true "Not a record: another length or beginning.";
     502 RecordPosition "log" Peer "record.4.2" true "A record's position is not the next one.";
     503 RecordTime "log" Peer "record.4.2" true "The log's time goes back.";

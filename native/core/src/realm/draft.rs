@@ -220,13 +220,22 @@ pub fn draft_resume_approval(author: Author<'_>, bare: Bare, proposal: Id) -> Re
 }
 
 fn draft_bare(author: Author<'_>, bare: Bare, kind: Kind, act: Act) -> Result<Draft> {
+    Draft::of(author.key, &bare_claims(author.agent, bare, kind, act))
+}
+
+/// The claims of a local halt of this sequencer.
+pub(super) fn local_halt(agent: Id, bare: Bare, part: HaltPart) -> Claims {
+    bare_claims(agent, bare, Kind::LocalHalt, Act::Halt(Box::new(part)))
+}
+
+fn bare_claims(agent: Id, bare: Bare, kind: Kind, act: Act) -> Claims {
     let Bare { realm, time, salt } = bare;
-    let claims = Claims {
+    Claims {
         realm,
         conversation: realm,
         kind,
-        agent: author.agent,
-        grant: author.grant,
+        agent,
+        grant: None,
         context: Context::EMPTY,
         branch: realm,
         parent: None,
@@ -239,8 +248,7 @@ fn draft_bare(author: Author<'_>, bare: Bare, kind: Kind, act: Act) -> Result<Dr
         body: None,
         open: None,
         act: Some(act),
-    };
-    Draft::of(author.key, &claims)
+    }
 }
 
 fn claims_over(author: Author<'_>, parts: &Parts<'_>, kind: Kind, seen: &Seen) -> Result<Claims> {

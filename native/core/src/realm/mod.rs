@@ -31,6 +31,7 @@ mod sequencing;
 pub mod sizes;
 mod starting;
 pub mod state;
+pub mod stopping;
 pub mod trace;
 mod trees;
 pub mod view;
