@@ -1,6 +1,7 @@
 //! The Python face of the core: types and calls, nothing that hashes, signs or decides.
 
 mod errors;
+mod halt;
 mod history;
 mod identity;
 mod lightclient;
@@ -22,6 +23,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use crate::errors::error_catalogue;
+    #[pymodule_export]
+    use crate::halt::{EngineHalts, LatchFile, draft_halt, draft_resume, halt_scope};
     #[pymodule_export]
     use crate::history::{
         Checked, ConversationState, Fingerprint, TranscriptReader, TranscriptVerifier, Verified, branch_fingerprints,

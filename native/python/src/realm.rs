@@ -17,7 +17,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::errors::{exact, exact_or_none, guard_detached};
-use crate::identity::{Id, SigningKey};
+use crate::halt::EngineHalts;
+use crate::identity::{Id, SigningKey, random};
 use crate::message::{choose_body, from_json, given_body};
 use crate::realm_draft::{RealmContext, context_in};
 use crate::realm_entry::RealmEntry;
@@ -138,6 +139,8 @@ impl RealmEngine {
     ) -> PyResult<(RealmEngine, RealmAnswer)> {
         let bytes = exact(genesis)?;
         let key = sequencer.copy(genesis.py())?;
+        let mut salt = [0; 16];
+        random(genesis.py(), &mut salt)?;
         guard_detached(genesis.py(), || {
             let durability = Durability::parse(durability)?;
             let log: Arc<dyn Log> = match &path {
@@ -150,6 +153,10 @@ impl RealmEngine {
             })?;
             let checkpoint = engine.head()?;
             let answer = Answer::Sequenced { record, error: None, checkpoint };
+            let mut engine = engine;
+            if let Some(path) = &path {
+                engine.attach(path, now_ms, salt)?;
+            }
             Ok((RealmEngine(Arc::new(engine)), RealmAnswer { answer }))
         })
     }
@@ -158,7 +165,7 @@ impl RealmEngine {
     /// `full` all of it. `head`: a note that was kept, which it must go on from. Raises
     /// `FileUnreadable`, `LogForm`, `LogVersion`, `LogDamaged`, `RealmOther`, `CheckpointKey`, and the codes of record.4.
     #[staticmethod]
-    #[pyo3(signature = (path, sequencer, realm, *, budgets=true, durability=None, head=None, full=false))]
+    #[pyo3(signature = (path, sequencer, realm, *, budgets=true, durability=None, head=None, full=false, now_ms=0))]
     #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn load(
         py: Python<'_>,
@@ -169,18 +176,28 @@ impl RealmEngine {
         durability: Option<&str>,
         head: Option<&str>,
         full: bool,
+        now_ms: u64,
     ) -> PyResult<RealmEngine> {
         let key = sequencer.copy(py)?;
+        let mut salt = [0; 16];
+        random(py, &mut salt)?;
         let realm = realm.0;
         let start = if full { Start::Full } else { Start::Quick };
         guard_detached(py, || {
             let log: Arc<dyn Log> = Arc::new(SqliteLog::open(&path, durability.map(Durability::parse).transpose()?)?);
-            let engine = Engine::load(log, key, &realm, limits(budgets), start)?;
+            let mut engine = Engine::load(log, key, &realm, limits(budgets), start)?;
+            engine.attach(&path, now_ms, salt)?;
             if let Some(head) = head {
                 engine.check_kept(head.as_bytes())?;
             }
             Ok(RealmEngine(Arc::new(engine)))
         })
+    }
+
+    /// What it does about stops.
+    #[getter]
+    fn halts(&self) -> EngineHalts {
+        EngineHalts(Arc::clone(&self.0))
     }
 
     /// Whether a body that was erased by order still has a trace in a file. Asking tries again.

@@ -10,6 +10,7 @@ use super::layout::{Content, Header};
 use super::scope::Scope;
 use super::sidecar::{Sidecar, Written, fresh, held};
 use crate::errors::{Code, Error, Result};
+use crate::message::Id;
 
 /// One thing that is latched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +112,18 @@ impl Latch {
     /// Fills in whose it is.
     pub fn name(&self, header: &Header) -> Result<()> {
         self.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.name(header))
+    }
+
+    /// The agent id of the operator or root with this key, if an engine has written it down.
+    pub fn agent_of(&self, kid: &Id) -> Option<Id> {
+        let people = self.sidecar.as_ref()?.people();
+        people.into_iter().find(|(found, _)| found == kid).map(|(_, agent)| agent)
+    }
+
+    pub fn set_people(&self, people: &[(Id, Id)]) {
+        if let Some(sidecar) = &self.sidecar {
+            sidecar.set_people(people);
+        }
     }
 
     /// halt.4.4: what is latched now. Never fails.
@@ -239,6 +252,15 @@ impl Latch {
     pub fn enter(&self) -> Entered<'_> {
         self.gate.enter();
         Entered(self)
+    }
+
+    /// The same by hand, for who cannot hold on to a value: each `go_in` has its `go_out`.
+    pub fn go_in(&self) {
+        self.gate.enter();
+    }
+
+    pub fn go_out(&self) {
+        self.gate.leave();
     }
 
     /// halt.5.3

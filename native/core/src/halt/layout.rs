@@ -12,6 +12,7 @@ const CHECKED: usize = 104;
 const EPOCH: usize = 112;
 const HEADER: usize = 120;
 
+pub(super) const PEOPLE_AT: u64 = 128;
 const GATES_AT: u64 = 4_096;
 const HEADS_AT: u64 = 8_192;
 const CONTENTS_AT: u64 = 16_384;
@@ -20,6 +21,8 @@ pub(super) const HEAD: usize = 32;
 /// Bytes that a slot can hold: any envelope of a halt fits.
 pub(super) const CONTENT: usize = 4_608;
 
+/// Operators and roots that the sidecar names.
+pub(super) const PEOPLE: usize = 60;
 /// How many processes can have the realm open at once.
 pub(super) const GATES: usize = 64;
 /// How many halts and resumes can be latched or wait.

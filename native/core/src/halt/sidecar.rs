@@ -14,9 +14,11 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use super::layout::{
-    CONTENT, Content, EPOCH_AT, HEAD, HEADER_BYTES, Header, LENGTH, SLOTS, content_at, head_at, length_of,
+    CONTENT, Content, EPOCH_AT, HEAD, HEADER_BYTES, Header, LENGTH, PEOPLE, PEOPLE_AT, SLOTS, content_at, head_at,
+    length_of,
 };
 use crate::errors::{Code, Error, Result};
+use crate::message::Id;
 
 /// The one slot that is left for a halt of the whole realm when all others are taken.
 pub(super) const LAST: usize = SLOTS - 1;
@@ -138,6 +140,24 @@ impl Sidecar {
     pub fn name(&self, header: &Header) -> Result<()> {
         let _turn = held(&self.writing);
         self.file.write_all_at(&header.encode(), 0).map_err(|fault| named(&fault))
+    }
+
+    /// Kid and agent id of who may resume, as an engine has written them: a hint, and no more.
+    pub(super) fn people(&self) -> Vec<(Id, Id)> {
+        let mut bytes = vec![0; PEOPLE * 64];
+        if self.file.read_exact_at(&mut bytes, PEOPLE_AT).is_err() {
+            return Vec::new();
+        }
+        let id = |part: &[u8]| -> Option<Id> { part.try_into().ok().filter(|id| *id != [0; 32]) };
+        let pair = |pair: &[u8]| Some((id(pair.get(..32)?)?, id(pair.get(32..)?)?));
+        bytes.chunks_exact(64).filter_map(pair).collect()
+    }
+
+    pub(super) fn set_people(&self, people: &[(Id, Id)]) {
+        let mut bytes: Vec<u8> = people.iter().take(PEOPLE).flat_map(|(kid, agent)| [*kid, *agent].concat()).collect();
+        bytes.resize(PEOPLE * 64, 0);
+        // A hint that is not written is one that nobody finds.
+        let _ = self.file.write_all_at(&bytes, PEOPLE_AT);
     }
 
     /// Another number after each change. None: it cannot be read.

@@ -30,18 +30,27 @@ pub(super) struct Operators {
     size: u64,
     live: HashMap<Id, (Id, Arc<Enrolled>)>,
     ended: BTreeSet<Id>,
+    /// Kid and agent id of live operators and roots: who can end a halt.
+    people: Vec<(Id, Id)>,
 }
 
 impl Operators {
     fn of(state: &State) -> Operators {
         let Some(registry) = state.registry() else { return Operators::default() };
-        let operators = registry.agents().into_iter().filter(|agent| agent.purpose == Purpose::Operator);
-        let live = operators.filter_map(|agent| {
-            let held = agent.live(registry.size())?;
-            Some((*held.signer.key.thumbprint(), (agent.id, Arc::clone(&held.signer))))
-        });
+        let mut people = Vec::new();
+        let mut live = HashMap::new();
+        for agent in registry.agents() {
+            let Some(held) = agent.live(registry.size()) else { continue };
+            let kid = *held.signer.key.thumbprint();
+            if matches!(agent.purpose, Purpose::Operator | Purpose::Root) {
+                people.push((kid, agent.id));
+            }
+            if agent.purpose == Purpose::Operator {
+                live.insert(kid, (agent.id, Arc::clone(&held.signer)));
+            }
+        }
         let ended = registry.halts().all().filter(|(_, halt)| halt.until.is_some()).map(|(id, _)| *id);
-        Operators { realm: *registry.realm(), size: registry.size(), live: live.collect(), ended: ended.collect() }
+        Operators { realm: *registry.realm(), size: registry.size(), live, ended: ended.collect(), people }
     }
 }
 
@@ -141,6 +150,10 @@ impl<L: Log> Engine<L> {
     /// Halts that are in force in the registry are latched, whatever became of the sidecar.
     fn latch_recorded(&self) -> Result<()> {
         let core = self.core()?;
+        if let Ok(known) = self.operators() {
+            // It was made before there was a sidecar.
+            self.latch.set_people(&known.people);
+        }
         self.renew(&core);
         let latched: BTreeSet<Id> = self.latch.look().stops.iter().filter_map(id_of_signed).collect();
         let halts = core.replica.state().founded()?.halts();
@@ -245,6 +258,7 @@ impl<L: Log> Engine<L> {
             && known.size != core.replica.state().registry_size()
         {
             *known = Arc::new(Operators::of(core.replica.state()));
+            self.latch.set_people(&known.people);
         }
     }
 
