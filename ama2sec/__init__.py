@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ama2sec._native import NodeFile as NodeFile
     from ama2sec.errors import Ama2Error as Ama2Error
     from ama2sec.errors import HistoryError as HistoryError
+    from ama2sec.halt import resume as resume
+    from ama2sec.halt import stop as stop
+    from ama2sec.halt import stop_status as stop_status
     from ama2sec.history import Ancestor as Ancestor
     from ama2sec.history import Conversation as Conversation
     from ama2sec.history import ConversationReport as ConversationReport
@@ -105,6 +108,9 @@ _WHERE = {
     "verify_conversation": "history",
     "verify_export": "realm.exported",
     "verify_many": "message",
+    "resume": "halt",
+    "stop": "halt",
+    "stop_status": "halt",
 }
 _ROOMS = frozenset({"errors", "hazmat", "history", "identity", "limits", "message", "realm", "reference", "sync"})
 

@@ -15,11 +15,12 @@ from weakref import WeakValueDictionary
 
 from ama2sec._native import Draft, EntryParts, Id, RealmEntry, SigningKey
 from ama2sec.errors import error
+from ama2sec.halt.permit import Permit
 from ama2sec.identity import Identity
 from ama2sec.identity.identity import clock_ms
 from ama2sec.realm.bodies import BYTES, Body, encode_body
 from ama2sec.realm.handle import Handle, Sent, To, admitted, no_workflow
-from ama2sec.realm.inbox import LIMIT, Inbox, Mailbox
+from ama2sec.realm.inbox import LIMIT, Inbox, Mailbox, RealmMessage
 from ama2sec.realm.lease import Lease
 
 if TYPE_CHECKING:
@@ -161,6 +162,13 @@ class Agent:
         ``limit`` of messages were taken and none acknowledged. Source: spec agent.3.
         """
         return Inbox(self, acknowledge=acknowledge)
+
+    def permit(self, message: RealmMessage, *, seconds: float = 5.0) -> Permit:
+        """Leave to act on a message, for a short time: a tool calls its ``check`` right before it acts. Raises ``Latched``, ``ArgumentRange``.
+
+        Source: spec halt.6.1.
+        """
+        return Permit(self.realm.engine.halts, message.id, self.id, seconds)
 
     def _is_mine(self, entry: RealmEntry) -> bool:
         return not self._lease.is_acknowledged(entry.position) and self.realm.is_addressed(self, entry)

@@ -7,13 +7,14 @@ async for message in agent.inbox():       # the next turn acknowledges the messa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ama2sec._native import Id, RealmEntry
-from ama2sec.errors import error
+from ama2sec.errors import Ama2Error, error
 from ama2sec.realm.bodies import Body, decode_json, decode_text
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ __all__ = ["LIMIT", "Inbox", "Mailbox", "RealmMessage"]
 LIMIT: Final = 1024
 """Messages that wait in memory for an agent, where it sets no other limit. More wait in the log."""
 _READ: Final = 256
+_LOOK: Final = 0.1
+"""Seconds after which a reader whom a stop holds up looks again."""
 
 
 class RealmMessage:
@@ -216,6 +219,22 @@ class Mailbox:
             self._bell.clear()
             await self._bell.wait()
 
+    async def held_up(self, reader: Inbox) -> bool:
+        """Wait a while for a stop to end. False: the agent was closed. Raises as ``take``."""
+        self._bell.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._bell.wait(), _LOOK)
+        if self.reader is not reader:
+            raise error("AgentInUse", "the newest inbox of this agent", "an older one")
+        if self.fault is not None:
+            raise self.fault
+        return not self.closed
+
+    def give_back(self, entry: RealmEntry) -> None:
+        """A message that was taken and reached no handler."""
+        if entry.position in self._waiting and entry.position not in self._queue:
+            self._queue.appendleft(entry.position)
+
     def read_by(self, reader: Inbox) -> None:
         """A new reader, or one that begins anew: all that was not acknowledged is delivered to it."""
         self.reader = reader
@@ -304,5 +323,33 @@ class Inbox(AsyncIterator[RealmMessage]):
         entry = await self._agent.mailbox.take(self)
         if entry is None:
             raise StopAsyncIteration
+        try:
+            await self._pass_gate(entry)
+        except BaseException:
+            # It has reached no handler: who waits no longer, or was refused, leaves it for the next turn.
+            self._agent.mailbox.give_back(entry)
+            raise
         self._last = RealmMessage(self._agent, entry)
         return self._last
+
+    async def _pass_gate(self, entry: RealmEntry) -> None:
+        """Wait while a stop covers the message or the agent (halt.5.2). Counted until the handler has it: a stop waits for that."""
+        agent, halts = self._agent, self._agent.realm.engine.halts
+        while True:
+            halts.enter()
+            try:
+                if not halts.is_clear:
+                    halts.check(entry.id, agent.id)
+            except Ama2Error as fault:
+                halts.leave()
+                if fault.code != "Latched":
+                    raise
+            except BaseException:
+                halts.leave()
+                raise
+            else:
+                # On the loop's next turn the message has been handed over.
+                asyncio.get_running_loop().call_soon(halts.leave)
+                return
+            if not await agent.mailbox.held_up(self):
+                raise StopAsyncIteration

@@ -27,6 +27,7 @@ from ama2sec.realm.handle import Handle, Receipt, Sent, To, admitted
 from ama2sec.realm.inbox import LIMIT
 from ama2sec.realm.lease import Lease
 from ama2sec.realm.opening import DEV_OPERATORS, DEV_ROOT, Opened, begin, find
+from ama2sec.realm.operator import Operator, operator_of
 from ama2sec.realm.people import Person, Registry, enrolment_of
 from ama2sec.realm.roots import Roots
 from ama2sec.realm.routing import Router
@@ -292,6 +293,23 @@ class Realm:
         """The name of an agent; of a sub-agent the one that it has in this process, or the first digits of its id."""
         person = self._registry.person(id) or self.registry().person(id)
         return self._children.get(id, id.short) if person is None else person.name
+
+    # -- stops -----------------------------------------------------------------------------------------------------
+
+    def operator(self, identity: Identity) -> Operator:
+        """One who may stop this realm, or end a stop: an operator, or a root. Raises ``KeyUnknown``. Source: spec halt."""
+        return operator_of(self, identity)
+
+    def dev_operator(self, number: int = 1) -> Operator:
+        """An operator of a realm for trying out, whose key lies beside it. Raises ``ArgumentRange`` in any other realm."""
+        if not self.is_dev or number not in (1, 2):
+            raise error("ArgumentRange", "operator 1 or 2 of a realm for trying out", "another")
+        return self.operator(self._keys.get(DEV_OPERATORS[number - 1]))
+
+    def wake_inboxes(self) -> None:
+        """Let whoever waits for a message look again."""
+        for agent in self._router.open_agents():
+            agent.mailbox.wake()
 
     # -- sub-agents ----------------------------------------------------------------------------------------------
 

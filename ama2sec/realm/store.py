@@ -17,6 +17,8 @@ __all__ = ["Store", "create_engine", "load_engine"]
 _TRIES: Final = 3
 _SHARE: Final = 32
 """Entries that are handed in on the loop before others have their turn on it."""
+_LATCH: Final = 0.1
+"""Seconds between two looks at the latch."""
 _WRITERS: Final = 16
 """Entries of one process that wait for the disk together: the engine puts them into one commit."""
 
@@ -40,7 +42,9 @@ def load_engine(
     full: bool = False,
 ) -> RealmEngine:
     """The realm in the log at ``path``, judged again (log.7). Raises as ``RealmEngine.load``."""
-    return RealmEngine.load(path, sequencer, realm, budgets=budgets, durability=durability, head=head, full=full)
+    return RealmEngine.load(
+        path, sequencer, realm, budgets=budgets, durability=durability, head=head, full=full, now_ms=clock_ms()
+    )
 
 
 class Store:
@@ -57,6 +61,7 @@ class Store:
         self._shared = shared
         self._pool: ThreadPoolExecutor | None = None
         self._watcher: threading.Thread | None = None
+        self._looker: threading.Thread | None = None
         self._closed = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handed_in = 0
@@ -72,6 +77,9 @@ class Store:
             watch = threading.Thread(target=self._watch, args=told, name="ama2sec-watch", daemon=True)
             self._watcher = watch
             watch.start()
+            look = threading.Thread(target=self._look, args=told, name="ama2sec-latch", daemon=True)
+            self._looker = look
+            look.start()
 
     def _watch(
         self,
@@ -101,6 +109,31 @@ class Store:
             if not self._closed.is_set():
                 loop.call_soon_threadsafe(failed, fault)
 
+    def _look(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        arrived: Callable[[], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Look at the latch where nobody else does: what is latched, and what ends it, is written into the log (halt.6.2)."""
+        seen = -1
+        while not self._closed.wait(_LATCH):
+            try:
+                now = self.engine.halts.epoch
+                if now == seen:
+                    continue
+                if self.engine.halts.record(clock_ms()):
+                    seen = self.engine.halts.epoch
+                loop.call_soon_threadsafe(arrived)
+            except RuntimeError:
+                # The loop was closed before the realm was.
+                return
+            except Ama2Error as fault:
+                # A disk that refuses un-latches nothing, and may take it later; what stops an engine stops this as well.
+                if fault.blame != "caller" or not fault.code.startswith("Log"):
+                    loop.call_soon_threadsafe(failed, fault)
+                    return
+
     async def submit(self, entry: bytes) -> RealmAnswer:
         """Hand in one entry; it was delivered on this loop when this returns.
 
@@ -121,6 +154,15 @@ class Store:
             # Nothing else here lets others have the loop.
             await asyncio.sleep(0)
         return answer
+
+    async def record_halts(self) -> None:
+        """Write what is latched into the log, unless somebody has the engine, who then does it."""
+        self._check()
+        if self._pool is None:
+            self.engine.halts.record(clock_ms())
+        else:
+            await asyncio.get_running_loop().run_in_executor(self._pool, self.engine.halts.record, clock_ms())
+        self._arrived()
 
     async def refresh(self) -> None:
         """Take in what other processes have appended, now."""
@@ -147,5 +189,6 @@ class Store:
             self.engine.end_watch()
         if self._pool is not None:
             await asyncio.to_thread(self._pool.shutdown)
-        if self._watcher is not None:
-            await asyncio.to_thread(self._watcher.join)
+        for thread in (self._watcher, self._looker):
+            if thread is not None:
+                await asyncio.to_thread(thread.join)
