@@ -110,7 +110,7 @@ catalogue! {
     222 BodySize "body" Peer "envelope.7.3" true "The body's length is not the one that the claims state.";
     223 BodyUnexpected "body" Peer "envelope.7.1" true "A body was given and the claims commit to none.";
     230 RealmOther "refused" Peer "envelope.6.4" true "The envelope belongs to another realm.";
-    231 Latched "halt" Peer "halt.1" false "A stop is in force on this host.";
+    231 Latched "halt" Peer "halt.5.2" true "A stop is in force on this host.";
     232 QuotaExceeded "refused" Peer "admission.1" true "The author's budget is spent.";
     233 ConversationUnknown "refused" Peer "admission.1" true "No such conversation in this realm.";
     301 PrincipalRevoked "authority" Peer "admission.2.1" true "The author's enrolment is revoked at this position.";
@@ -119,7 +119,7 @@ catalogue! {
     304 GrantUndone "authority" Peer "admission.2.4" false "The grant was undone by a rollback.";
     305 GrantEnded "authority" Peer "admission.2.5" true "The grant (or one that it hangs from) has ended.";
     306 GrantExpired "authority" Peer "admission.2.6" true "The grant has expired.";
-    307 Halted "halt" Peer "admission.2.7" false "A halt in force covers this entry.";
+    307 Halted "halt" Peer "admission.2.7" true "A halt in force covers this entry.";
     308 SeqUsed "history" Peer "fingerprint.6.6" true "The author's number is not above the last one used.";
     309 SeqWindow "history" Peer "fingerprint.6.7" true "The author's number lies outside the window.";
     311 RegistryForked "history" Peer "admission.2.11" true "The registry that the sender saw is not this one.";
@@ -171,7 +171,7 @@ catalogue! {
     365 PolicyInvalid "authority" Peer "registry.3.6" true "The policy does not name what it replaces, or is malformed.";
     366 QuorumMissing "authority" Peer "registry.2" false "Not enough distinct signers.";
     367 DefinitionInvalid "workflow" Peer "registry.3.6" true "The definition does not compile to its pinned table.";
-    368 ResumeInvalid "halt" Peer "halt.1" false "The resume names halts that do not exist or have ended.";
+    368 ResumeInvalid "halt" Peer "halt.3.3" true "The resume names halts that do not exist or have ended.";
     369 EraseInvalid "authority" Peer "registry.3.6" true "The erasure lacks an approver or meets a hold.";
     370 TermInvalid "authority" Peer "registry.3.6" false "Not a term that this author may write.";
     371 GenesisInvalid "authority" Peer "registry.3.7" true "The genesis is malformed, or is not the first entry.";
@@ -202,6 +202,7 @@ catalogue! {
     412 Backpressure "usage" Caller "agent.3.5" true "More messages were taken than may wait for their acknowledgement.";
     413 ClockRange "usage" Caller "fingerprint.7.3" true "The clock is outside the range that a number can carry.";
     414 ConformQuestion "usage" Caller "conform.1" true "A conformance question is malformed.";
+    415 PermitExpired "usage" Caller "halt.6.1" true "The time of the permit is over.";
     421 KeyFileForm "file" Caller "identity.4.2" true "Not a key file, or a damaged one.";
     422 KeyFilePermissions "file" Caller "identity.4.4" true "The key file can be read or written by others.";
     423 PassphraseWrong "file" Caller "identity.4.3" true "The passphrase does not open the key file.";
@@ -213,6 +214,7 @@ catalogue! {
     429 DirectoryForm "file" Caller "identity.3.4" true "Not a directory file, or a damaged one.";
     430 PipeClosed "file" Caller "errors.2" true "The reader of the output has gone away.";
     431 StateForm "file" Caller "proofs.5" true "Not a light client's state file, or a damaged one.";
+    432 LatchForm "file" Caller "halt.4.1" true "The sidecar cannot be read or has no room; the realm is stopped.";
     501 RecordForm "malformed" Peer "record.1.1" true "Not a record: another length or beginning.";
     502 RecordPosition "log" Peer "record.4.2" true "A record's position is not the next one.";
     503 RecordTime "log" Peer "record.4.2" true "The log's time goes back.";

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod errors;
+pub mod halt;
 pub mod history;
 pub mod identity;
 pub mod limits;

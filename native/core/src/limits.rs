@@ -46,6 +46,15 @@ pub const MAX_ROOTS: usize = 16;
 pub const MAX_GROUPS: usize = 16;
 /// A reason in a registry entry, in bytes (registry.2).
 pub const MAX_REASON: usize = 256;
+
+/// Halts that one resume names (halt.1.3).
+pub const MAX_HALTS_ENDED: usize = 64;
+
+/// Halts of one author in force beyond which the next is the realm's (halt.3.2).
+pub const MAX_LIVE_HALTS: usize = 1024;
+
+/// Bytes of a scope beyond which it is the realm's (halt.2.1).
+pub const MAX_SCOPE: usize = 256;
 /// Step patterns of a grant (dag.2).
 pub const MAX_STEPS: usize = 32;
 /// How deep a member's grant may be handed on (dag.2).

@@ -413,12 +413,16 @@ fn each_rule_of_header_and_structure_has_its_code() {
         }),
         Some(Code::TypUnknown)
     );
-    for reserved in ["ama2sec-halt+cose", "ama2sec-log+cose", "ama2sec-offer+cose"] {
+    for (typ, code) in [
+        ("ama2sec-halt+cose", Code::TypKind),
+        ("ama2sec-log+cose", Code::TypKind),
+        ("ama2sec-offer+cose", Code::TypNotBuilt),
+    ] {
         assert_eq!(
             header(&|out| {
-                out.map(3).uint(1).int(-19).uint(4).bytes(&kid).uint(16).text(reserved);
+                out.map(3).uint(1).int(-19).uint(4).bytes(&kid).uint(16).text(typ);
             }),
-            Some(Code::TypNotBuilt)
+            Some(code)
         );
     }
     assert_eq!(header(&|_| {}), Some(Code::Truncated));

@@ -118,11 +118,34 @@ pub struct EnrolPart {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proposal {
     Enrol(Box<EnrolPart>),
-    Revoke { agent: Id, suspect_from: Option<u64>, reason: String },
-    Policy { replaces: Id, policy: Policy },
-    Define { name: Name, replaces: Option<Id>, document: Vec<u8> },
-    Erase { message: Id, reason: String },
-    Term { size: u64, root: Id, reason: String },
+    Revoke {
+        agent: Id,
+        suspect_from: Option<u64>,
+        reason: String,
+    },
+    Policy {
+        replaces: Id,
+        policy: Policy,
+    },
+    Define {
+        name: Name,
+        replaces: Option<Id>,
+        document: Vec<u8>,
+    },
+    Erase {
+        message: Id,
+        reason: String,
+    },
+    Term {
+        size: u64,
+        root: Id,
+        reason: String,
+    },
+    /// The halts that are to end (halt.1.3).
+    Resume {
+        halts: Vec<Id>,
+        reason: String,
+    },
 }
 
 impl Proposal {
@@ -134,6 +157,7 @@ impl Proposal {
             Proposal::Define { .. } => Kind::Define,
             Proposal::Erase { .. } => Kind::Erase,
             Proposal::Term { .. } => Kind::Term,
+            Proposal::Resume { .. } => Kind::Resume,
         }
     }
 
@@ -160,8 +184,22 @@ impl Proposal {
             Proposal::Term { size, root, reason } => {
                 out.array(3).uint(*size).bytes(root).text(reason);
             }
+            Proposal::Resume { halts, reason } => {
+                out.array(2).array(halts.len());
+                for halt in halts {
+                    out.bytes(halt);
+                }
+                out.text(reason);
+            }
         }
     }
+}
+
+/// What a halt says. Its scope is not read here: reading it is total (halt.2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HaltPart {
+    pub scope: Vec<u8>,
+    pub reason: String,
 }
 
 /// A registry entry: it proposes, or it approves, and exactly one of the two (envelope.5.6.g).
@@ -179,6 +217,8 @@ pub enum Act {
     Close(bool),
     Genesis(Box<GenesisPart>),
     Registry(Box<RegistryPart>),
+    /// A halt, by an operator or by somebody on the host.
+    Halt(Box<HaltPart>),
 }
 
 impl Act {
@@ -204,6 +244,9 @@ impl Act {
                 out.uint(27);
                 write_optional_id(out, part.approves.as_ref());
             }
+            Act::Halt(part) => {
+                out.bytes(&part.scope).uint(26).text(&part.reason);
+            }
         }
     }
 }
@@ -212,9 +255,11 @@ impl Act {
 pub(super) fn own_label(kind: Kind) -> Option<u64> {
     match kind {
         Kind::Fork => Some(15),
+        Kind::Halt | Kind::LocalHalt => Some(17),
         Kind::Genesis | Kind::Policy | Kind::Define => Some(18),
         Kind::Enrol => Some(19),
         Kind::Revoke => Some(20),
+        Kind::Resume => Some(21),
         Kind::Erase => Some(22),
         Kind::Term => Some(23),
         Kind::Close => Some(25),

@@ -1,14 +1,17 @@
 //! From bytes to what the kinds of a realm say: the forms of dag.2 and registry.2, in the order of envelope.5.5.
 
 use super::act::own_label;
-use super::act::{Act, EnrolPart, GenesisPart, GrantPart, Policy, Proposal, RegistryPart, RootPart, StepPattern};
+use super::act::{
+    Act, EnrolPart, GenesisPart, GrantPart, HaltPart, Policy, Proposal, RegistryPart, RootPart, StepPattern,
+};
 use super::claims::Kind;
 use super::codec::Head;
 use super::value::{Value, Values, broken, value_of};
 use crate::errors::{Code, Result};
 use crate::identity::Purpose;
 use crate::limits::{
-    MAX_DEPTH_OF_GRANTS, MAX_GROUPS, MAX_REASON, MAX_RECIPIENTS, MAX_ROOTS, MAX_STEPS, SIZE_END, TIME_END,
+    MAX_DEPTH_OF_GRANTS, MAX_GROUPS, MAX_HALTS_ENDED, MAX_REASON, MAX_RECIPIENTS, MAX_ROOTS, MAX_STEPS, SIZE_END,
+    TIME_END,
 };
 
 /// The own claim of a kind that has one, and label 27.
@@ -21,6 +24,10 @@ pub(super) fn read_act(values: &Values<'_>, kind: Kind) -> Result<Option<Act>> {
         Kind::Fork => Act::Fork(value.or_null(read_grant)?.map(Box::new)),
         Kind::Close => Act::Close(value.bool()?),
         Kind::Genesis => Act::Genesis(Box::new(read_genesis(&mut value)?)),
+        Kind::Halt | Kind::LocalHalt => {
+            let scope = value.cursor.bytes().ok_or_else(|| value.wrong_type("a scope"))?.to_vec();
+            Act::Halt(Box::new(HaltPart { scope, reason: read_reason(&mut value_of(values, 26)?)? }))
+        }
         _ => {
             let own = value.or_null(|value| read_proposal(value, kind))?;
             let approves = value_of(values, 27)?.id_or_null()?;
@@ -123,6 +130,14 @@ pub(crate) fn read_proposal(value: &mut Value<'_>, kind: Kind) -> Result<Proposa
         Kind::Erase => {
             value.array_of(2, "null, or [message id, reason]")?;
             Ok(Proposal::Erase { message: value.id()?, reason: read_reason(value)? })
+        }
+        Kind::Resume => {
+            value.array_of(2, "null, or [halt ids, reason]")?;
+            let count = value.list(MAX_HALTS_ENDED)?;
+            if count == 0 {
+                return Err(value.fault(Code::ClaimRange, "at least one halt", "none"));
+            }
+            Ok(Proposal::Resume { halts: value.ascending(count, Value::id)?, reason: read_reason(value)? })
         }
         _ => {
             value.array_of(3, "null, or [realm size, realm root, reason]")?;

@@ -15,6 +15,7 @@ pub(super) fn agree(claims: &Claims, kid: &Id) -> Result<()> {
         Kind::Open | Kind::Genesis => agree_first(claims)?,
         // b.
         kind if kind.typ() == Typ::Registry => agree_registry(claims)?,
+        kind if kind.is_bare() => agree_bare(claims)?,
         _ => agree_later(claims)?,
     }
     // c.
@@ -72,6 +73,16 @@ fn agree_registry(claims: &Claims) -> Result<()> {
     Ok(())
 }
 
+fn agree_bare(claims: &Claims) -> Result<()> {
+    let context = &claims.context;
+    let one = claims.conversation == claims.realm && claims.branch == claims.realm;
+    let none = context.size == 0 && context.fingerprint == ZERO && claims.parent.is_none() && claims.merges.is_empty();
+    if !one || !none {
+        return wrong("a halt or a resume: one id for all three, no context, no parent, no merges");
+    }
+    Ok(())
+}
+
 fn agree_realm(claims: &Claims, kid: &Id) -> Result<()> {
     let context = &claims.context;
     if claims.realm == ZERO {
@@ -87,7 +98,11 @@ fn agree_realm(claims: &Claims, kid: &Id) -> Result<()> {
     if claims.kind == Kind::Genesis {
         return wrong("a genesis without a realm: it makes one");
     }
-    if context.registry_size == 0 {
+    if claims.kind.is_bare() {
+        if context.registry_size != 0 || context.registry_fingerprint != ZERO {
+            return wrong("a halt or a resume: no registry context");
+        }
+    } else if context.registry_size == 0 {
         return wrong("inside a realm: a registry context");
     }
     match claims.grant {

@@ -61,7 +61,17 @@ kinds! {
 
 impl Kind {
     pub fn is_built(self) -> bool {
-        matches!(self.typ(), Typ::Message | Typ::Registry) && self != Kind::Rollback
+        !matches!(self, Kind::Rollback | Kind::Snapshot | Kind::SequencerTerm)
+    }
+
+    /// Whether its entries are leaves of the registry: every kind but those of a conversation (registry, halt.1.4).
+    pub fn is_of_registry(self) -> bool {
+        self.typ() != Typ::Message
+    }
+
+    /// Whether it is a halt or a resume: without number and context (halt.1.2).
+    pub fn is_bare(self) -> bool {
+        matches!(self.typ(), Typ::Halt | Typ::Log)
     }
 
     /// Whether the kind carries a document, and so may be large (envelope.2.1).
@@ -76,8 +86,10 @@ impl Kind {
             (Kind::Message, _) => matches!(label, 1..=12),
             (_, 8 | 12) => self.typ() == Typ::Message,
             (Kind::Genesis, 9 | 27) => false,
+            (_, 9) => !self.is_bare(),
             (_, 1..=11) => true,
-            (_, 27) => self.typ() == Typ::Registry,
+            (_, 26) => matches!(self, Kind::Halt | Kind::LocalHalt),
+            (_, 27) => self.typ() == Typ::Registry || self == Kind::Resume,
             _ => own_label(self).is_some_and(|own| own == label as u64),
         }
     }
@@ -106,12 +118,14 @@ impl Typ {
         }
     }
 
-    /// The purpose of the keys that sign it, of a typ that is built.
+    /// The purpose of the keys that sign it, of a typ that is built; a resume may be signed by roots as well (halt.1.1).
     pub fn signed_by(self) -> Option<Purpose> {
         match self {
             Typ::Message => Some(Purpose::Message),
             Typ::Registry => Some(Purpose::Root),
-            Typ::Halt | Typ::Log | Typ::Offer => None,
+            Typ::Halt => Some(Purpose::Operator),
+            Typ::Log => Some(Purpose::Sequencer),
+            Typ::Offer => None,
         }
     }
 }

@@ -165,6 +165,13 @@ impl UnverifiedEnvelope {
         Ok(self.authenticated(sender, proof))
     }
 
+    /// Step 3 alone, under a key that the caller has found.
+    pub(crate) fn check_signature(&self, sender: &Enrolled) -> Result<()> {
+        let question = self.question(sender);
+        question.key.verify(question.message, question.signature).map_err(|fault| name_key(fault, sender))?;
+        Ok(())
+    }
+
     /// Behind a signature that was verified.
     pub(super) fn authenticated(self, sender: Arc<Enrolled>, _signature: SignatureVerified) -> AuthenticEnvelope {
         AuthenticEnvelope { envelope: self, sender }

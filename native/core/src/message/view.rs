@@ -109,10 +109,10 @@ pub fn typ_of_json(view: &Value) -> Typ {
         Some(number) => Kind::from_number(number),
         None => Kind::from_text(kind.as_str()?),
     });
-    kind.map(Kind::typ).filter(|typ| *typ == Typ::Registry).unwrap_or(Typ::Message)
+    kind.map_or(Typ::Message, Kind::typ)
 }
 
-const MEMBERS: [(u64, &str); 22] = [
+const MEMBERS: [(u64, &str); 25] = [
     (1, "realm"),
     (2, "conversation"),
     (3, "kind"),
@@ -128,12 +128,15 @@ const MEMBERS: [(u64, &str); 22] = [
     (13, "members"),
     (14, "workflow"),
     (15, "fork"),
+    (17, "scope"),
     (18, "document"),
     (19, "enrolment"),
     (20, "revocation"),
+    (21, "resume"),
     (22, "erasure"),
     (23, "term"),
     (25, "close"),
+    (26, "reason"),
     (27, "approves"),
 ];
 

@@ -30,6 +30,10 @@ pub(super) fn act_view(view: &mut Map<String, Value>, kind: Kind, act: &Act) {
             view.insert(member.into(), part.own.as_ref().map_or(Value::Null, proposal_view));
             view.insert("approves".into(), optional(part.approves.as_ref()));
         }
+        Act::Halt(part) => {
+            view.insert("scope".into(), hex(&part.scope).into());
+            view.insert("reason".into(), part.reason.clone().into());
+        }
     }
 }
 
@@ -73,6 +77,10 @@ pub(crate) fn proposal_view(proposal: &Proposal) -> Value {
         }
         Proposal::Erase { message, reason } => json!({"message": hex(message), "reason": reason}),
         Proposal::Term { size, root, reason } => json!({"size": size, "root": hex(root), "reason": reason}),
+        Proposal::Resume { halts, reason } => {
+            let halts: Vec<String> = halts.iter().map(|halt| hex(halt)).collect();
+            json!({"halts": halts, "reason": reason})
+        }
     }
 }
 
@@ -118,6 +126,7 @@ fn member(kind: Kind) -> Option<&'static str> {
         Kind::Revoke => Some("revocation"),
         Kind::Erase => Some("erasure"),
         Kind::Term => Some("term"),
+        Kind::Resume => Some("resume"),
         Kind::Genesis | Kind::Policy | Kind::Define => Some("document"),
         _ => None,
     }
@@ -153,6 +162,15 @@ pub(super) fn write_act_claim(out: &mut Writer, name: &str, value: &Value) -> Op
             write_hex(out, value.get("root")?)?;
             write_text(out, value.get("reason")?)
         }
+        "resume" => {
+            only(value, &["halts", "reason"])?;
+            let halts = value.get("halts")?.as_array()?;
+            out.array(2).array(halts.len());
+            halts.iter().try_for_each(|halt| write_hex(out, halt))?;
+            write_text(out, value.get("reason")?)
+        }
+        "scope" => write_hex(out, value),
+        "reason" => write_text(out, value),
         "close" => {
             out.bool(value.as_bool()?);
             Some(())

@@ -1,10 +1,11 @@
 //! The one function (admission.md): what every replica decides of an entry, from the state and the stamp alone.
 //!
-//! The numbers in the comments are those of admission.2. Checks 4, 7, 22, 25 to 31 and 33 to 40 belong to what is not built yet.
+//! The numbers in the comments are those of admission.2. Checks 4, 22, 25 to 31 and 33 to 40 belong to what is not built yet.
 
 use super::branches::{Ancestors, Prefix};
 use super::conversation::{Conversation, Grant, Step};
 use super::delta::{Delta, Effect, Verdict};
+use super::halts::Covered;
 use super::record::Home;
 use super::registry::Registry;
 use super::registry_checks::{self, check_context, check_live, check_purpose};
@@ -12,7 +13,7 @@ use super::state::{State, conversation_in};
 use crate::errors::{Code, Error, Result};
 use crate::identity::{Name, Purpose};
 use crate::limits::{SEQ_COUNTER_JUMP, SEQ_EPOCH_AHEAD};
-use crate::message::{Act, Addr, AuthenticEnvelope, Claims, Id, Kind, Merge, OpenPart, Seq, Typ};
+use crate::message::{Act, Addr, AuthenticEnvelope, Claims, Id, Kind, Merge, OpenPart, Seq};
 use crate::text;
 
 /// What the log puts on an entry: a time that never goes back, and how many registry entries stand below it.
@@ -37,7 +38,7 @@ pub fn admit(state: &State, stamp: Stamp, entry: &AuthenticEnvelope) -> Result<V
     let claims = entry.claims();
     let judged = if state.registry.is_none() {
         found(entry)
-    } else if claims.kind.typ() == Typ::Registry {
+    } else if claims.kind.is_of_registry() {
         judge_registry(state, stamp, entry)
     } else {
         judge_conversation(state, stamp, entry)
@@ -104,7 +105,7 @@ fn judge_conversation(state: &State, stamp: Stamp, entry: &AuthenticEnvelope) ->
     Case { registry, conversation, stamp, entry, claims: entry.claims() }.judge()
 }
 
-/// Checks 1, 2, 3, 8, 10, 11 and 32: all that an open can fail.
+/// Checks 1, 2, 3, 7, 8, 10, 11 and 32: all that an open can fail.
 fn judge_open(
     state: &State,
     registry: &Registry,
@@ -120,6 +121,9 @@ fn judge_open(
     check_purpose(held.signer.purpose, Purpose::Message)?;
     // 3
     check_member(open.members.as_deref(), &claims.agent, &held.groups)?;
+    // 7
+    let definition = open.definition.as_ref();
+    check_halts(registry, r, &Covered { conversation: entry.id(), known: None, definition, claims, chain: &[] })?;
     // 8: only a replay meets it; an engine answers a duplicate with the original receipt.
     if state.conversation(entry.id()).is_some() {
         return refuse(Code::SeqUsed, "an open that was not sequenced before", "one that was");
@@ -154,7 +158,13 @@ impl Case<'_> {
         self.check_principal(&chain)?;
         // 4 is for rollbacks. 5, 6: a grant that has ended, anywhere up the chain, ends all below it.
         self.check_grants(&chain)?;
-        // 7 is for halts. 8, 9: a number used twice; a stolen key that uses up all numbers at once.
+        // 7: what somebody has stopped.
+        let conversation = self.conversation;
+        let (id, definition) = (conversation.id(), conversation.open.definition.as_ref());
+        let covered =
+            Covered { conversation: id, known: Some(conversation), definition, claims: self.claims, chain: &chain };
+        check_halts(self.registry, self.stamp.registry_size, &covered)?;
+        // 8, 9: a number used twice; a stolen key that uses up all numbers at once.
         check_seq(self.claims.seq, self.conversation.last_seq(&self.claims.agent), self.stamp.time)?;
         // 10, 11: a revocation withheld from the author shows in what it had seen of the registry.
         let context = &self.claims.context;
@@ -316,6 +326,14 @@ fn check_member(members: Option<&[Addr]>, principal: &Id, groups: &[Name]) -> Re
         return Ok(());
     }
     refuse(Code::NotAMember, "a member, by its id or a group of its own", text::hex(principal))
+}
+
+/// 7
+fn check_halts(registry: &Registry, r: u64, case: &Covered<'_>) -> Result<()> {
+    match registry.halts().covering(r, case)? {
+        None => Ok(()),
+        Some(halt) => refuse(Code::Halted, "an entry that no halt covers", format!("halt {}", text::hex(&halt))),
+    }
 }
 
 /// 8, 9

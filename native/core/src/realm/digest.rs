@@ -126,8 +126,23 @@ impl Registry {
             out.bytes(message);
         }
         write_seqs(&mut out, &self.seqs);
-        out.array(0).array(0);
+        self.write_halts(&mut out);
         Ok(out.0)
+    }
+
+    /// halt.3.7
+    fn write_halts(&self, out: &mut Writer) {
+        out.array(self.halts.all().count());
+        for (id, halt) in self.halts.all() {
+            out.array(4).bytes(id).bytes(&halt.author);
+            halt.scope.write(out);
+            out.uint(halt.from);
+        }
+        let ended = || self.halts.all().filter_map(|(id, halt)| halt.until.map(|until| (id, until)));
+        out.array(ended().count());
+        for (id, until) in ended() {
+            out.array(2).bytes(id).uint(until);
+        }
     }
 
     fn write_definitions(&self, out: &mut Writer) {

@@ -5,7 +5,7 @@ use super::state::State;
 use crate::errors::{Code, Error, Result};
 use crate::identity::EnrolledKey;
 use crate::message::{
-    Act, Addr, BodyPart, Claims, Context, Draft, GenesisPart, GrantPart, Id, Kind, Merge, OpenPart, Proposal,
+    Act, Addr, BodyPart, Claims, Context, Draft, GenesisPart, GrantPart, HaltPart, Id, Kind, Merge, OpenPart, Proposal,
     RegistryPart, Seq, ZERO, body_claim, sorted,
 };
 use crate::text;
@@ -189,6 +189,66 @@ fn draft_registry(
         ..claims_of(author, parts, kind, registry.realm, context)?
     };
     Draft::of(author.key, &claims)
+}
+
+/// When, and the caller's randomness: all that a halt or a resume has besides what it says.
+#[derive(Clone, Copy, Debug)]
+pub struct Bare {
+    pub realm: Id,
+    pub time: u64,
+    pub salt: [u8; 16],
+}
+
+/// A halt by an operator, or with `local` one of somebody on the host, by the sequencer (halt.1). Raises `ArgumentRange`, `ClaimRange`.
+pub fn draft_halt(author: Author<'_>, bare: Bare, part: HaltPart, local: bool) -> Result<Draft> {
+    let kind = if local { Kind::LocalHalt } else { Kind::Halt };
+    draft_bare(author, bare, kind, Act::Halt(Box::new(part)))
+}
+
+/// The end of halts, as a proposal.
+pub fn draft_resume(author: Author<'_>, bare: Bare, mut halts: Vec<Id>, reason: String) -> Result<Draft> {
+    halts.sort_unstable();
+    halts.dedup();
+    let own = Some(Proposal::Resume { halts, reason });
+    draft_bare(author, bare, Kind::Resume, Act::Registry(Box::new(RegistryPart { own, approves: None })))
+}
+
+/// The approval of a resume that is open.
+pub fn draft_resume_approval(author: Author<'_>, bare: Bare, proposal: Id) -> Result<Draft> {
+    let part = RegistryPart { own: None, approves: Some(proposal) };
+    draft_bare(author, bare, Kind::Resume, Act::Registry(Box::new(part)))
+}
+
+fn draft_bare(author: Author<'_>, bare: Bare, kind: Kind, act: Act) -> Result<Draft> {
+    Draft::of(author.key, &bare_claims(author.agent, bare, kind, act))
+}
+
+/// The claims of a local halt of this sequencer.
+pub(super) fn local_halt(agent: Id, bare: Bare, part: HaltPart) -> Claims {
+    bare_claims(agent, bare, Kind::LocalHalt, Act::Halt(Box::new(part)))
+}
+
+fn bare_claims(agent: Id, bare: Bare, kind: Kind, act: Act) -> Claims {
+    let Bare { realm, time, salt } = bare;
+    Claims {
+        realm,
+        conversation: realm,
+        kind,
+        agent,
+        grant: None,
+        context: Context::EMPTY,
+        branch: realm,
+        parent: None,
+        merges: Vec::new(),
+        workflow: None,
+        recipients: Vec::new(),
+        seq: None,
+        time,
+        salt,
+        body: None,
+        open: None,
+        act: Some(act),
+    }
 }
 
 fn claims_over(author: Author<'_>, parts: &Parts<'_>, kind: Kind, seen: &Seen) -> Result<Claims> {

@@ -10,7 +10,9 @@ use super::receipt::encode_receipt;
 use super::record::Record;
 use super::replica::Replica;
 use super::sequencing::{Asked, Core, Incoming, Item, check_clock, may_pass, read};
+use super::stopping::Operators;
 use crate::errors::{Code, Error, Result};
+use crate::halt::Latch;
 use crate::history::inclusion::prove_inclusion;
 use crate::history::sha_tree::Rfc6962;
 use crate::identity::{SigningKey, in_parallel};
@@ -60,13 +62,15 @@ pub struct Engine<L> {
     pub(super) key: SigningKey,
     pub(super) core: Mutex<Core>,
     pub(super) queue: Queue,
+    pub(super) latch: Latch,
+    operators: Mutex<Arc<Operators>>,
 }
 
 impl<L: Log> Engine<L> {
     /// A new realm: the genesis is its first entry. Raises `GenesisInvalid`, `RulesUnsupported`, the codes of admission.1, and
     /// `LogConflict` for a log that is not empty.
     pub fn create(log: L, key: SigningKey, genesis: &[u8], now: u64, limits: Limits) -> Result<(Engine<L>, Record)> {
-        let engine = Engine { log, key, core: Mutex::new(Core::new(limits)), queue: Queue::default() };
+        let engine = Engine::over(log, key, limits);
         if engine.log.head()? != 0 {
             return Err(Error::new(Code::LogConflict, "an empty log", "one with records"));
         }
@@ -77,11 +81,24 @@ impl<L: Log> Engine<L> {
         }
     }
 
+    /// Before the first record, and with nothing that stops it.
+    pub(super) fn over(log: L, key: SigningKey, limits: Limits) -> Engine<L> {
+        let (core, operators) = (Mutex::new(Core::new(limits)), Mutex::default());
+        Engine { log, key, core, queue: Queue::default(), latch: Latch::in_memory(), operators }
+    }
+
+    pub(super) fn operators(&self) -> Result<MutexGuard<'_, Arc<Operators>>> {
+        self.operators
+            .lock()
+            .map_err(|_| Error::new(Code::Panic, "a table that no thread has left half changed", "one"))
+    }
+
     /// One entry. Raises what stops an engine, and the codes with which a log says that it took nothing (log.2.4); everything else is in
     /// the answer. Callers in several threads share one commit.
     pub fn submit(&self, entry: Submission<'_>, now: u64) -> Result<Answer> {
         // Judged alone, before anybody shares a time with it.
         check_clock(now)?;
+        self.latch_first(entry.envelope);
         let ticket = self.queue.push(&entry, now)?;
         loop {
             let core = self.core();
@@ -119,6 +136,7 @@ impl<L: Log> Engine<L> {
     /// Many entries: read and verified on all cores outside the lock, sequenced in their order, appended in groups.
     pub fn submit_many(&self, entries: &[Submission<'_>], now: u64) -> Result<Vec<Answer>> {
         let mut answers = Vec::with_capacity(entries.len());
+        entries.iter().for_each(|entry| self.latch_first(entry.envelope));
         for group in entries.chunks(GROUP) {
             let incoming = self.verify(group)?;
             let items: Vec<Item<'_>> = group.iter().map(|entry| entry.body).zip(&incoming).collect();

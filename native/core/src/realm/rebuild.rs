@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::branches::{Branches, MergeLeaf, Prefix, Row};
 use super::conversation::{Conversation, Grant};
+use super::halts::Halt;
 use super::registry::{Definition, Enrolment, OpenProposal, Registry};
 use super::state::State;
 use crate::errors::{Code, Error, Result};
+use crate::halt::Scope;
 use crate::identity::{Enrolled, EnrolledKey, Purpose};
 use crate::limits::SIZE_END;
 use crate::message::codec::check_item;
@@ -76,6 +78,7 @@ fn rebuild_registry(canonical: &[u8], leaves: &[Id], documents: &HashMap<Id, Vec
         registry.erased.insert(input.id()?);
     }
     registry.seqs = read_seqs(&mut input)?;
+    read_halts(&mut registry, &mut input)?;
     if registry.size() != size || registry.canonical()? != canonical {
         return Err(wrong());
     }
@@ -104,6 +107,22 @@ fn read_agent(registry: &mut Registry, input: &mut Value<'_>) -> Result<()> {
     let (revoked_at, suspect_from) = (input.or_null(number)?, input.or_null(number)?);
     if let Some(at) = revoked_at {
         registry.revoked(&id, at, suspect_from);
+    }
+    Ok(())
+}
+
+/// halt.3.7
+fn read_halts(registry: &mut Registry, input: &mut Value<'_>) -> Result<()> {
+    for _ in 0..input.list(usize::MAX)? {
+        input.array_of(4, STATE)?;
+        let (id, author) = (input.id()?, input.id()?);
+        let scope = Scope::read(input.cursor.item().ok_or_else(wrong)?).ok_or_else(wrong)?;
+        registry.halts.add(id, Halt { author, scope, from: number(input)?, until: None });
+    }
+    for _ in 0..input.list(usize::MAX)? {
+        input.array_of(2, STATE)?;
+        let (id, until) = (input.id()?, number(input)?);
+        registry.halts.end(&id, until);
     }
     Ok(())
 }

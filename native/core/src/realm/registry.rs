@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::halts::{Halt, Halts};
 use super::trees::Trees;
 use crate::errors::{Code, Error, Result};
+use crate::halt::Scope;
 use crate::history::forest::Branch;
 use crate::identity::{Enrolled, EnrolledKey, Name, Purpose};
 use crate::limits::MAX_OPEN_PROPOSALS;
@@ -87,6 +89,7 @@ pub struct Registry {
     open: HashMap<Id, u64>,
     pub(super) erased: BTreeSet<Id>,
     pub(super) seqs: HashMap<Id, Seq>,
+    pub(super) halts: Halts,
 }
 
 /// A change that has been judged: what `apply` does.
@@ -98,6 +101,8 @@ pub enum Change {
     Approved { leaf: u64, by: Id },
     /// A proposal takes effect; `leaf` where it was open.
     Effect { id: Id, proposal: Box<Proposal>, leaf: Option<u64> },
+    /// A halt, with its effective scope.
+    Halted { author: Id, scope: Scope },
 }
 
 impl Registry {
@@ -138,6 +143,7 @@ impl Registry {
             open: HashMap::new(),
             erased: BTreeSet::new(),
             seqs: HashMap::new(),
+            halts: Halts::default(),
         })
     }
 
@@ -190,6 +196,10 @@ impl Registry {
 
     pub fn proposal(&self, id: &Id) -> Option<&OpenProposal> {
         self.proposals.get(self.open.get(id)?)
+    }
+
+    pub fn halts(&self) -> &Halts {
+        &self.halts
     }
 
     pub fn is_erased(&self, message: &Id) -> bool {
@@ -266,6 +276,9 @@ impl Registry {
                 }
                 self.take_effect(id, *proposal)?;
             }
+            Change::Halted { author, scope } => {
+                self.halts.add(*id, Halt { author, scope, from: self.size, until: None });
+            }
         }
         Ok(())
     }
@@ -300,6 +313,7 @@ impl Registry {
                 self.erased.insert(message);
             }
             Proposal::Term { .. } => {}
+            Proposal::Resume { halts, .. } => halts.iter().for_each(|halt| self.halts.end(halt, self.size)),
         }
         Ok(())
     }

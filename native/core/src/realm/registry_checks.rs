@@ -1,11 +1,16 @@
 //! The checks of registry.3, in its order. Pure: nothing changes here.
 
+use std::collections::BTreeSet;
+
 use super::admission::{Stamp, check_seq, refuse};
 use super::registry::{Change, Enrolment, OpenProposal, Registry};
 use crate::errors::{Code, Error, Result};
+use crate::halt::Scope;
 use crate::identity::{EnrolledKey, Name, Purpose};
+use crate::limits::MAX_LIVE_HALTS;
 use crate::message::{
-    Act, AuthenticEnvelope, EnrolPart, GenesisPart, Id, Offer, Policy, Proposal, RegistryPart, ZERO, next_key_digest,
+    Act, AuthenticEnvelope, EnrolPart, GenesisPart, Id, Kind, Offer, Policy, Proposal, RegistryPart, ZERO,
+    next_key_digest,
 };
 use crate::text;
 
@@ -19,6 +24,9 @@ pub(super) fn judge(registry: &Registry, stamp: Stamp, entry: &AuthenticEnvelope
     // 1: a stolen key after its revocation, or after its rotation.
     let held = registry.key(size, &claims.agent, entry.kid())?;
     check_live(registry, size, &claims.agent, held)?;
+    if claims.kind.is_bare() {
+        return judge_halt(registry, held.signer.purpose, entry);
+    }
     // 2: an agent's key that would enrol its friends.
     check_purpose(held.signer.purpose, Purpose::Root)?;
     // 3: a number used twice.
@@ -79,11 +87,37 @@ pub(super) fn check_context(registry: &Registry, r: u64, size: u64, fingerprint:
     )
 }
 
+/// halt.3, behind the liveness of the key: asks for nothing that somebody could withhold.
+fn judge_halt(registry: &Registry, purpose: Purpose, entry: &AuthenticEnvelope) -> Result<Change> {
+    let claims = entry.claims();
+    match &claims.act {
+        Some(Act::Halt(part)) => {
+            let local = claims.kind == Kind::LocalHalt;
+            check_purpose(purpose, if local { Purpose::Sequencer } else { Purpose::Operator })?;
+            let scope = registry.effective_scope(&claims.agent, &part.scope);
+            Ok(Change::Halted { author: claims.agent, scope })
+        }
+        Some(Act::Registry(part)) => {
+            if purpose != Purpose::Root {
+                check_purpose(purpose, Purpose::Operator)?;
+            }
+            match &**part {
+                RegistryPart { own: Some(proposal), .. } => propose(registry, entry, proposal),
+                RegistryPart { approves: Some(id), .. } => approve(registry, entry, id),
+                RegistryPart { own: None, approves: None } => {
+                    refuse(Code::Internal, "a proposal or an approval", "neither")
+                }
+            }
+        }
+        _ => refuse(Code::Internal, "a halt or a resume", "neither"),
+    }
+}
+
 fn propose(registry: &Registry, entry: &AuthenticEnvelope, proposal: &Proposal) -> Result<Change> {
     check_content(registry, proposal)?;
     let author = entry.claims().agent;
-    let approved = [author].into_iter().collect();
-    if registry.quorum(proposal) <= 1 {
+    let approved: BTreeSet<Id> = [author].into_iter().collect();
+    if registry.is_enough(proposal, &approved) {
         return Ok(Change::Effect { id: *entry.id(), proposal: Box::new(proposal.clone()), leaf: None });
     }
     let (id, leaf) = (*entry.id(), registry.size());
@@ -98,14 +132,16 @@ fn approve(registry: &Registry, entry: &AuthenticEnvelope, id: &Id) -> Result<Ch
     if open.proposal.kind() != claims.kind {
         return invalid("one of another kind");
     }
-    if open.leaf >= claims.context.registry_size {
+    // Whoever ends a halt names it: what else he has seen is not asked (halt.3.3).
+    if !claims.kind.is_bare() && open.leaf >= claims.context.registry_size {
         return invalid("one by an author who has not seen it");
     }
     if open.approved.contains(&claims.agent) {
-        return invalid("a second one by the same root");
+        return invalid("a second one by the same agent");
     }
-    let live = open.approved.iter().filter(|agent| registry.roots().contains(*agent)).count();
-    if live + 1 < registry.quorum(&open.proposal) {
+    let mut approved = open.approved.clone();
+    approved.insert(claims.agent);
+    if !registry.is_enough(&open.proposal, &approved) {
         return Ok(Change::Approved { leaf: open.leaf, by: claims.agent });
     }
     check_content(registry, &open.proposal)?;
@@ -113,7 +149,32 @@ fn approve(registry: &Registry, entry: &AuthenticEnvelope, id: &Id) -> Result<Ch
 }
 
 impl Registry {
-    /// How many live roots bring a proposal into force (registry.2.2).
+    /// halt.2.2 and halt.3.2: what a halt covers, from the registry alone.
+    pub fn effective_scope(&self, author: &Id, scope: &[u8]) -> Scope {
+        if self.halts().live_of(author) >= MAX_LIVE_HALTS {
+            return Scope::Realm;
+        }
+        match Scope::read(scope) {
+            Some(Scope::Definition(name)) if self.definition(&name).is_none() => Scope::Realm,
+            Some(scope) => scope,
+            None => Scope::Realm,
+        }
+    }
+
+    /// Whether these agents bring a proposal into force: only live ones count (registry.2.1, halt.3.4).
+    fn is_enough(&self, proposal: &Proposal, approved: &BTreeSet<Id>) -> bool {
+        let roots = approved.iter().filter(|agent| self.roots().contains(*agent)).count();
+        if !matches!(proposal, Proposal::Resume { .. }) {
+            return roots >= self.quorum(proposal);
+        }
+        let is_operator = |id: &&Id| {
+            let live = self.agent(id).filter(|agent| agent.live(self.size()).is_some());
+            live.is_some_and(|agent| agent.purpose == Purpose::Operator)
+        };
+        roots >= usize::from(self.policy().root) || approved.iter().filter(is_operator).count() >= self.quorum(proposal)
+    }
+
+    /// How many live roots bring a proposal into force (registry.2.2); of a resume, how many operators.
     fn quorum(&self, proposal: &Proposal) -> usize {
         let policy = self.policy();
         usize::from(match proposal {
@@ -122,6 +183,7 @@ impl Registry {
             Proposal::Policy { .. } | Proposal::Term { .. } => policy.root,
             Proposal::Define { .. } => policy.define,
             Proposal::Erase { .. } => policy.erase,
+            Proposal::Resume { .. } => policy.resume,
         })
     }
 }
@@ -156,6 +218,10 @@ fn check_content(registry: &Registry, proposal: &Proposal) -> Result<()> {
         Proposal::Erase { message, .. } if registry.is_erased(message) => {
             refuse(Code::EraseInvalid, "a message that is not erased", "one that is")
         }
+        Proposal::Resume { halts, .. } => match halts.iter().find(|halt| !registry.halts().is_live(halt)) {
+            Some(halt) => refuse(Code::ResumeInvalid, "halts that are in force", text::hex(halt)),
+            None => Ok(()),
+        },
         // i.
         Proposal::Erase { .. } | Proposal::Term { .. } => Ok(()),
     }

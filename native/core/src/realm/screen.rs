@@ -6,7 +6,7 @@ use super::registry_checks::judge_genesis;
 use super::state::State;
 use crate::errors::{Code, Error, Result};
 use crate::identity::{Enrolled, in_parallel};
-use crate::message::{Act, AuthenticEnvelope, Keys, Kind, Typ, UnverifiedEnvelope, ZERO, authenticate_many};
+use crate::message::{Act, AuthenticEnvelope, Keys, Kind, UnverifiedEnvelope, ZERO, authenticate_many};
 use crate::text;
 
 /// Steps 2 and 3: the key is known as of the first `r` registry entries, and the signature verifies under it.
@@ -70,7 +70,7 @@ pub fn check_realm(state: &State, entry: &AuthenticEnvelope) -> Result<()> {
 /// Step 8. The registry is no conversation that could be written to.
 pub fn check_conversation(state: &State, entry: &AuthenticEnvelope) -> Result<()> {
     let claims = entry.claims();
-    if claims.kind == Kind::Open || claims.kind.typ() == Typ::Registry {
+    if claims.kind == Kind::Open || claims.kind.is_of_registry() {
         return Ok(());
     }
     match state.conversation(&claims.conversation) {

@@ -18,6 +18,7 @@ use super::replica::{Asking, Replica};
 use super::screen::{check_conversation, check_genesis, check_realm};
 use super::starting::Start;
 use super::state::State;
+use super::stopping::Shut;
 use crate::errors::{Code, Error, Result};
 use crate::history::sha_tree::TreeHead;
 use crate::identity::Enrolled;
@@ -48,6 +49,17 @@ pub(super) enum Incoming {
     Faulty(Error),
     Read(UnverifiedEnvelope),
     Verified(AuthenticEnvelope),
+}
+
+impl Incoming {
+    /// The message id of what could be read.
+    pub fn id(&self) -> Option<Id> {
+        match self {
+            Incoming::Faulty(_) => None,
+            Incoming::Read(envelope) => Some(*envelope.id()),
+            Incoming::Verified(entry) => Some(*entry.id()),
+        }
+    }
 }
 
 /// An entry on its way, with the body that came along.
@@ -86,6 +98,8 @@ impl<L: Log> Engine<L> {
     /// Judges, appends and applies a group. What comes back is in the log.
     pub(super) fn sequence(&self, core: &mut Core, items: &[Item<'_>], now: u64) -> Result<Vec<Answer>> {
         check_clock(now)?;
+        // Counted before anybody looks at the latch: a stop waits for whoever is on his way (halt.5.3).
+        let _entered = self.latch.enter();
         // What does not get its turn has read and written nothing.
         let _turn = self.log.turn()?;
         for _ in 0..PATIENCE {
@@ -122,12 +136,20 @@ impl<L: Log> Engine<L> {
             self.catch_up(core)?;
             self.check_sequencer(core)?;
         }
+        let latched = self.latch.look();
+        let firsts = self.firsts(core, &latched, items, now)?;
+        let mut shut = None;
+        let own: Vec<Item<'_>> = firsts.iter().map(|first| (None, &first.incoming)).collect();
         let expected = core.replica.records();
         let mut pairs: Vec<Pair> = Vec::with_capacity(items.len());
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(items.len());
         let mut erased: Vec<u64> = Vec::new();
-        for (body, incoming) in items {
-            let outcome = match self.judge(core, *body, incoming, now) {
+        for (place, (body, incoming)) in own.iter().chain(items).enumerate() {
+            if place == firsts.len() && !latched.is_clear() {
+                // Behind the resumes that waited: what they have ended stops nobody any more.
+                shut = Some(self.shut(core, &latched, &firsts));
+            }
+            let outcome = match self.judge(core, *body, incoming, now, shut.as_ref()) {
                 Ok(Judged::Duplicate(position)) => {
                     let here = position.checked_sub(expected).and_then(|at| pairs.get(usize::try_from(at).ok()?));
                     Outcome::Duplicate(match here {
@@ -154,6 +176,8 @@ impl<L: Log> Engine<L> {
         if !pairs.is_empty() && !self.commit(core, expected, &pairs)? {
             return Ok(None);
         }
+        self.settle_slots(core, &latched, &firsts);
+        outcomes.drain(..firsts.len());
         // Behind the commit nothing may fail any more: whoever is told of a fault believes that nothing was taken.
         core.unerased.extend(erased);
         let _ = self.erase(core);
@@ -167,6 +191,7 @@ impl<L: Log> Engine<L> {
         body: Option<BodyPart<'_>>,
         incoming: &'a Incoming,
         now: u64,
+        shut: Option<&Shut>,
     ) -> Result<Judged<'a>> {
         let stamp = core.replica.stamp(now);
         let state = core.replica.state();
@@ -176,8 +201,12 @@ impl<L: Log> Engine<L> {
         if let Some(position) = core.positions.get(entry.id()) {
             return Ok(Judged::Duplicate(*position));
         }
-        // 5; 6 is for halts
+        // 5
         check_realm(state, &entry)?;
+        // 6
+        if let Some(shut) = shut {
+            shut.admit(state, &entry)?;
+        }
         // 7
         let body = entry.check_body(body, true)?;
         // 8, 9
@@ -399,6 +428,10 @@ impl Core {
         self.replica.take_over(pairs, asking)?;
         self.positions.extend(pairs.iter().map(|pair| (pair.record.id, pair.record.position)));
         Ok(())
+    }
+
+    pub fn position(&self, id: &Id) -> Option<u64> {
+        self.positions.get(id).copied()
     }
 
     /// Back to before the first record, to be taken in once more.

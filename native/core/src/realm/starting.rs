@@ -1,13 +1,10 @@
 //! How an engine goes on with a realm that is in a log (log.7).
 
-use std::sync::Mutex;
-
 use super::budget::Limits;
 use super::checkpoint::Note;
 use super::engine::Engine;
 use super::export::READ;
 use super::log::Log;
-use super::queue::Queue;
 use super::replica::Asking;
 use super::sequencing::Core;
 use crate::errors::{Code, Error, Result};
@@ -27,7 +24,7 @@ impl<L: Log> Engine<L> {
     /// A realm that is in the log: it is replayed, and it is the one that was asked for. Raises `RealmOther`, `CheckpointKey`, the codes of
     /// record.4 and those of the log.
     pub fn load(log: L, key: SigningKey, realm: &Id, limits: Limits, start: Start) -> Result<Engine<L>> {
-        let engine = Engine { log, key, core: Mutex::new(Core::new(limits)), queue: Queue::default() };
+        let engine = Engine::over(log, key, limits);
         let mut core = engine.core()?;
         engine.begin(&mut core, start)?;
         if core.replica.state().realm() != Some(realm) {
@@ -35,6 +32,7 @@ impl<L: Log> Engine<L> {
         }
         engine.check_sequencer(&core)?;
         engine.erase_again(&mut core)?;
+        engine.renew(&core);
         drop(core);
         Ok(engine)
     }

@@ -9,7 +9,7 @@ use super::record::Home;
 use super::registry::Registry;
 use crate::errors::{Code, Error, Result};
 use crate::identity::{Enrolled, EnrolledKey};
-use crate::message::{Act, GenesisPart, Id, Keys, Kind, Typ, UnverifiedEnvelope};
+use crate::message::{Act, GenesisPart, Id, Keys, Kind, UnverifiedEnvelope};
 use crate::text;
 
 /// A realm as a replica knows it. One that follows a single conversation holds that one and the registry: the same code.
@@ -151,7 +151,7 @@ pub fn conversation_of(envelope: &UnverifiedEnvelope) -> Id {
 pub(super) fn conversation_in(claims: &crate::message::Claims, id: &Id) -> Id {
     match claims.kind {
         Kind::Open | Kind::Genesis => *id,
-        kind if kind.typ() == Typ::Registry => claims.realm,
+        kind if kind.is_of_registry() => claims.realm,
         _ => claims.conversation,
     }
 }

@@ -1,0 +1,272 @@
+//! The latch: what is stopped on this host, asked at every gate (halt.5).
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::gates::{self, Drill, Gate};
+use super::layout::{Content, Header};
+use super::scope::Scope;
+use super::sidecar::{Sidecar, Written, fresh, held};
+use crate::errors::{Code, Error, Result};
+
+/// One thing that is latched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// Its slot; of one that no file could take a number above all slots.
+    pub slot: usize,
+    pub content: Content,
+}
+
+/// What is latched, as it was read at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latched {
+    pub epoch: u64,
+    /// Halts and local halts.
+    pub stops: Vec<Stop>,
+    /// Resumes that wait for an engine.
+    pub resumes: Vec<Stop>,
+    /// The sidecar cannot be read, is gone, or is another file: everything is stopped.
+    pub fault: Option<&'static str>,
+    /// Of what no file has taken.
+    memory: u64,
+}
+
+impl Latched {
+    pub fn is_clear(&self) -> bool {
+        self.stops.is_empty() && self.fault.is_none()
+    }
+}
+
+/// Somebody on his way; he has arrived when this is dropped.
+#[derive(Debug)]
+pub struct Entered<'a>(&'a Latch);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.gate.leave();
+    }
+}
+
+const GONE: &str = "the sidecar is gone, or another file is in its place";
+const UNREADABLE: &str = "the sidecar cannot be read";
+
+/// The latch of one realm, in this process.
+#[derive(Debug)]
+pub struct Latch {
+    sidecar: Option<Arc<Sidecar>>,
+    gate: Gate,
+    /// What no file has taken: of a realm in memory, and where the disk refused.
+    memory: Mutex<(u64, Vec<Stop>)>,
+    seen: Mutex<Arc<Latched>>,
+    /// The sidecar was once not what was opened: stopped until the realm is opened anew.
+    lost: AtomicBool,
+}
+
+impl Latch {
+    /// Of a realm without a file.
+    pub fn in_memory() -> Latch {
+        Latch::with(None, Gate::in_memory())
+    }
+
+    /// Of a program that has the realm open: it holds a gate. Raises as `Sidecar::open`, and `ArgumentRange` for one program too many.
+    pub fn open(path: &Path) -> Result<Latch> {
+        let sidecar = Sidecar::open(path)?;
+        let gate = Gate::of(&sidecar)?;
+        Ok(Latch::with(Some(sidecar), gate))
+    }
+
+    /// Of somebody who only wants to stop it, or to look. Raises as `Sidecar::open`.
+    pub fn beside(path: &Path) -> Result<Latch> {
+        Ok(Latch::with(Some(Sidecar::open(path)?), Gate::in_memory()))
+    }
+
+    /// Of a realm whose sidecar cannot be read: everything is stopped.
+    pub fn shut() -> Latch {
+        let latch = Latch::in_memory();
+        latch.lost.store(true, Ordering::SeqCst);
+        *held(&latch.seen) = latch.read(None);
+        latch
+    }
+
+    fn with(sidecar: Option<Arc<Sidecar>>, gate: Gate) -> Latch {
+        let latch = Latch {
+            sidecar,
+            gate,
+            memory: Mutex::new((fresh(), Vec::new())),
+            seen: Mutex::default(),
+            lost: AtomicBool::new(false),
+        };
+        // Whatever the epoch says, all slots are read once (halt.4.5).
+        *held(&latch.seen) = latch.read(None);
+        latch
+    }
+
+    /// Whose realm the sidecar says it is. None: there is no sidecar.
+    pub fn header(&self) -> Result<Option<Header>> {
+        self.sidecar.as_ref().map(|sidecar| sidecar.header()).transpose()
+    }
+
+    /// Fills in whose it is.
+    pub fn name(&self, header: &Header) -> Result<()> {
+        self.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.name(header))
+    }
+
+    /// halt.4.4: what is latched now. Never fails.
+    pub fn look(&self) -> Arc<Latched> {
+        let mut seen = held(&self.seen);
+        if !self.is_as_seen(&seen) {
+            let now = self.read(seen.fault);
+            self.gate.saw(now.epoch);
+            *seen = now;
+        }
+        Arc::clone(&seen)
+    }
+
+    fn is_as_seen(&self, seen: &Latched) -> bool {
+        if held(&self.memory).0 != seen.memory {
+            return false;
+        }
+        let Some(sidecar) = &self.sidecar else { return true };
+        seen.fault.is_none() && sidecar.is_there() && sidecar.epoch() == Some(seen.epoch)
+    }
+
+    fn read(&self, before: Option<&'static str>) -> Arc<Latched> {
+        let (memory, mut stops) = held(&self.memory).clone();
+        let mut epoch = memory;
+        let mut found = Latched { memory, ..Latched::default() };
+        if let Some(sidecar) = &self.sidecar {
+            // The epoch first: what is written behind this line has another one.
+            let now = sidecar.epoch();
+            let slots = sidecar.slots();
+            if !sidecar.is_there() {
+                self.lost.store(true, Ordering::SeqCst);
+            }
+            epoch = now.unwrap_or(epoch);
+            found.fault = match (&slots, now) {
+                (Some(_), Some(_)) => None,
+                _ => Some(UNREADABLE),
+            };
+            stops.extend(slots.unwrap_or_default().into_iter().map(|(slot, content)| Stop { slot, content }));
+        }
+        if self.lost.load(Ordering::SeqCst) {
+            found.fault = Some(before.unwrap_or(if self.sidecar.is_some() { GONE } else { UNREADABLE }));
+        }
+        found.epoch = epoch;
+        for stop in stops {
+            match stop.content {
+                Content::Signed(_) | Content::Local { .. } => found.stops.push(stop),
+                Content::Resume(_) => found.resumes.push(stop),
+                Content::Drill(_) => {}
+            }
+        }
+        Arc::new(found)
+    }
+
+    /// Latches a halt. `Ok(None)`: the very same content is latched. It is in force when this returns, whatever the error says: an error is
+    /// the disk's, and then the halt holds in this process alone.
+    pub fn stop(&self, content: Content) -> Result<Option<Written>> {
+        if self.look().stops.iter().any(|stop| stop.content == content) {
+            return Ok(None);
+        }
+        let Some(sidecar) = &self.sidecar else {
+            return Ok(Some(Written { slot: self.remember(content), synced: true }));
+        };
+        let written = match sidecar.take(&content) {
+            Ok(Some(written)) => Ok(written),
+            Ok(None) => sidecar.take_last(&wide(&content)),
+            Err(fault) => Err(fault),
+        };
+        written.map(Some).inspect_err(|_| {
+            self.remember(content);
+        })
+    }
+
+    fn remember(&self, content: Content) -> usize {
+        let mut memory = held(&self.memory);
+        let slot = memory.1.iter().map(|stop| stop.slot + 1).max().unwrap_or(super::SLOTS);
+        memory.1.push(Stop { slot, content });
+        memory.0 = fresh();
+        slot
+    }
+
+    /// A resume that waits for an engine. Raises `LatchForm` where no slot is free, and what writing raises.
+    pub fn post(&self, envelope: Vec<u8>) -> Result<()> {
+        let content = Content::Resume(envelope);
+        if self.look().resumes.iter().any(|stop| stop.content == content) {
+            return Ok(());
+        }
+        let Some(sidecar) = &self.sidecar else {
+            self.remember(content);
+            return Ok(());
+        };
+        match sidecar.take(&content)? {
+            Some(_) => Ok(()),
+            None => Err(Error::new(Code::LatchForm, "a free slot for a resume", "none")),
+        }
+    }
+
+    /// Another content for a slot: a local halt that was signed.
+    pub fn replace(&self, slot: usize, content: Content) -> Result<()> {
+        let mut memory = held(&self.memory);
+        if let Some(stop) = memory.1.iter_mut().find(|stop| stop.slot == slot) {
+            stop.content = content;
+            memory.0 = fresh();
+            return Ok(());
+        }
+        drop(memory);
+        self.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.replace(slot, &content))
+    }
+
+    /// Frees a slot: its halt has ended, its resume is judged. The engine's alone.
+    pub fn free(&self, slot: usize) -> Result<()> {
+        let mut memory = held(&self.memory);
+        let before = memory.1.len();
+        memory.1.retain(|stop| stop.slot != slot);
+        if memory.1.len() < before {
+            memory.0 = fresh();
+            return Ok(());
+        }
+        drop(memory);
+        match &self.sidecar {
+            Some(sidecar) if slot < super::SLOTS => sidecar.free(slot),
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody goes in: to be called before `look`.
+    pub fn enter(&self) -> Entered<'_> {
+        self.gate.enter();
+        Entered(self)
+    }
+
+    /// halt.5.3
+    pub fn quiesce(&self, longest: Duration) -> bool {
+        gates::quiesce(self.sidecar.as_deref(), &self.gate, longest)
+    }
+
+    /// halt.6.2. Raises `LatchForm`, and what writing raises; `ArgumentRange` of a realm in memory.
+    pub fn drill(&self, id: [u8; 16], longest: Duration) -> Result<Drill> {
+        match &self.sidecar {
+            Some(sidecar) => gates::drill(sidecar, id, longest),
+            None => Err(Error::new(Code::ArgumentRange, "a realm with a file", "one in memory")),
+        }
+    }
+}
+
+/// The same halt for the whole realm, as the last slot takes it.
+fn wide(content: &Content) -> Content {
+    match content {
+        Content::Local { salt, time, reason, .. } => {
+            Content::Local { salt: *salt, time: *time, scope: Scope::Realm.encode(), reason: reason.clone() }
+        }
+        // Whatever it says, a slot that holds no halt that can be read holds the realm.
+        _ => Content::Local {
+            salt: [0; 16],
+            time: 0,
+            scope: Scope::Realm.encode(),
+            reason: "more halts than there are slots".to_owned(),
+        },
+    }
+}

@@ -1,0 +1,278 @@
+//! The sidecar file: made once, then only overwritten (halt.4). Who has it open shares one descriptor in a process, because closing any
+//! descriptor of a file drops all of the process's locks on it.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
+
+use super::layout::{
+    CONTENT, Content, EPOCH_AT, HEAD, HEADER_BYTES, Header, LENGTH, SLOTS, content_at, head_at, length_of,
+};
+use crate::errors::{Code, Error, Result};
+
+/// The one slot that is left for a halt of the whole realm when all others are taken.
+pub(super) const LAST: usize = SLOTS - 1;
+
+/// What a write did. It is in force when this is returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub slot: usize,
+    /// Whether the disk has it. If not, somebody should know: it takes nothing back.
+    pub synced: bool,
+}
+
+/// A sidecar that was there and sound when it was opened.
+#[derive(Debug)]
+pub struct Sidecar {
+    pub(super) file: File,
+    path: PathBuf,
+    inode: Inode,
+    /// Who writes in this process; it guards no data.
+    writing: Mutex<()>,
+    /// Gates of this process: its own locks do not keep it out.
+    pub(super) own: Mutex<HashSet<usize>>,
+}
+
+type Inode = (u64, u64);
+
+static OPEN: OnceLock<Mutex<HashMap<Inode, Weak<Sidecar>>>> = OnceLock::new();
+
+/// Where the sidecar of a realm's file is.
+pub fn sidecar_of(realm: &Path) -> PathBuf {
+    let mut name = realm.as_os_str().to_owned();
+    name.push(".stop");
+    PathBuf::from(name)
+}
+
+pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A stop must get through, whatever a panic has left behind.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn named(fault: &io::Error) -> Error {
+    let code = match fault.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Code::LogFull,
+        io::ErrorKind::AlreadyExists => Code::FileExists,
+        io::ErrorKind::NotFound => Code::FileUnreadable,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Code::LogReadOnly,
+        _ => Code::LogFailed,
+    };
+    Error::new(code, "a sidecar beside the realm's file", fault.kind().to_string())
+}
+
+impl Sidecar {
+    /// A new one with its full size, on the disk. Raises `FileExists`, `LogFull`, `LogReadOnly`, `LogFailed`.
+    pub fn create(path: &Path, header: &Header) -> Result<()> {
+        let made = || -> io::Result<()> {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            // Zeros that are written, not a hole: what has a place on the disk can be overwritten when the disk is full.
+            let zeros = vec![0; 64 * 1024];
+            let mut at = 0;
+            while at < LENGTH {
+                let part = zeros.get(..zeros.len().min((LENGTH - at) as usize)).unwrap_or_default();
+                file.write_all_at(part, at)?;
+                at += part.len() as u64;
+            }
+            file.write_all_at(&header.encode(), 0)?;
+            file.sync_all()
+        };
+        made().map_err(|fault| {
+            if fault.kind() != io::ErrorKind::AlreadyExists {
+                // Half a sidecar is none.
+                let _ = std::fs::remove_file(path);
+            }
+            named(&fault)
+        })
+    }
+
+    /// The one that is there. Raises `FileUnreadable`, `LogReadOnly`, `LatchForm`.
+    pub fn open(path: &Path) -> Result<Arc<Sidecar>> {
+        let mut open = held(OPEN.get_or_init(Mutex::default));
+        let there = std::fs::metadata(path).map_err(|fault| named(&fault))?;
+        if !there.is_file() {
+            return Err(Error::new(Code::LatchForm, "a sidecar", "no plain file"));
+        }
+        let inode = (there.dev(), there.ino());
+        if let Some(known) = open.get(&inode).and_then(Weak::upgrade) {
+            return Ok(known);
+        }
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(|fault| named(&fault))?;
+        let opened = file.metadata().map_err(|fault| named(&fault))?;
+        let sidecar = Sidecar {
+            file,
+            path: path.to_owned(),
+            inode: (opened.dev(), opened.ino()),
+            writing: Mutex::default(),
+            own: Mutex::default(),
+        };
+        sidecar.header()?;
+        let sidecar = Arc::new(sidecar);
+        open.retain(|_, known| known.strong_count() > 0);
+        open.insert(sidecar.inode, Arc::downgrade(&sidecar));
+        Ok(sidecar)
+    }
+
+    /// Raises `LatchForm`.
+    pub fn header(&self) -> Result<Header> {
+        self.read_header()
+            .map(|(header, _)| header)
+            .ok_or_else(|| Error::new(Code::LatchForm, "a sidecar with its header and its length", "something else"))
+    }
+
+    fn read_header(&self) -> Option<(Header, u64)> {
+        let mut bytes = [0; HEADER_BYTES];
+        self.file.read_exact_at(&mut bytes, 0).ok()?;
+        (self.file.metadata().ok()?.len() == LENGTH).then_some(())?;
+        Header::read(&bytes)
+    }
+
+    /// Says whose sidecar it is, where that was not known when it was made.
+    pub fn name(&self, header: &Header) -> Result<()> {
+        let _turn = held(&self.writing);
+        self.file.write_all_at(&header.encode(), 0).map_err(|fault| named(&fault))
+    }
+
+    /// Another number after each change. None: it cannot be read.
+    pub(super) fn epoch(&self) -> Option<u64> {
+        let mut bytes = [0; 8];
+        self.file.read_exact_at(&mut bytes, EPOCH_AT).ok()?;
+        Some(u64::from_be_bytes(bytes))
+    }
+
+    /// Whether the path is still the file that was opened, whole.
+    pub(super) fn is_there(&self) -> bool {
+        std::fs::metadata(&self.path)
+            .is_ok_and(|there| (there.dev(), there.ino()) == self.inode && there.len() == LENGTH)
+    }
+
+    /// All slots that are taken, three times if need be. None: stopped.
+    pub(super) fn slots(&self) -> Option<Vec<(usize, Content)>> {
+        (0..3).find_map(|_| self.read_slots())
+    }
+
+    fn read_slots(&self) -> Option<Vec<(usize, Content)>> {
+        self.read_header()?;
+        let mut heads = vec![0; SLOTS * HEAD];
+        self.file.read_exact_at(&mut heads, head_at(0)).ok()?;
+        let mut found = Vec::new();
+        for (slot, head) in heads.chunks_exact(HEAD).enumerate() {
+            let head: &[u8; HEAD] = head.try_into().ok()?;
+            let mut content = vec![0; length_of(head)? as usize];
+            self.file.read_exact_at(&mut content, content_at(slot)).ok()?;
+            if let Some(content) = Content::read(head, &content).ok()? {
+                found.push((slot, content));
+            }
+        }
+        Some(found)
+    }
+
+    /// Takes a free slot. Ok(None): there is none but the last. Raises `LogFailed`, `LogReadOnly`.
+    pub(super) fn take(&self, content: &Content) -> Result<Option<Written>> {
+        let _turn = held(&self.writing);
+        for slot in 0..LAST {
+            if let Some(written) = self.put(slot, content, true)? {
+                return Ok(Some(written));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Overwrites the last slot: whoever does so stops the realm, as whoever did before.
+    pub(super) fn take_last(&self, content: &Content) -> Result<Written> {
+        let _turn = held(&self.writing);
+        let written = self.put(LAST, content, false)?;
+        written.ok_or_else(|| Error::new(Code::LatchForm, "a slot for a halt of the realm", "none"))
+    }
+
+    /// Writes other content into a slot that is taken.
+    pub(super) fn replace(&self, slot: usize, content: &Content) -> Result<()> {
+        let _turn = held(&self.writing);
+        self.put(slot, content, false).map(|_| ())
+    }
+
+    /// Nothing but a resume in force, or the end of a drill, frees a slot.
+    pub(super) fn free(&self, slot: usize) -> Result<()> {
+        let _turn = held(&self.writing);
+        self.file.write_all_at(&[0; HEAD], head_at(slot)).map_err(|fault| named(&fault))?;
+        self.changed().map_err(|fault| named(&fault))?;
+        // If this is lost with the machine, the slot is freed again.
+        let _ = self.file.sync_data();
+        Ok(())
+    }
+
+    fn put(&self, slot: usize, content: &Content, only_free: bool) -> Result<Option<Written>> {
+        let (head, bytes) = content
+            .encode()
+            .ok_or_else(|| Error::new(Code::LatchForm, format!("at most {CONTENT} bytes in a slot"), "more"))?;
+        let at = head_at(slot);
+        if only_free && !self.lock(at, HEAD, libc::F_WRLCK) {
+            // Somebody else is just taking it, or was stopped while he did.
+            return Ok(None);
+        }
+        let put = || -> io::Result<bool> {
+            let mut there = [0; HEAD];
+            self.file.read_exact_at(&mut there, at)?;
+            if only_free && there.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            self.file.write_all_at(&bytes, content_at(slot))?;
+            self.file.write_all_at(&head, at)?;
+            self.changed()?;
+            Ok(true)
+        };
+        let put = put();
+        if only_free {
+            self.lock(at, HEAD, libc::F_UNLCK);
+        }
+        match put {
+            Ok(true) => Ok(Some(Written { slot, synced: self.file.sync_data().is_ok() })),
+            Ok(false) => Ok(None),
+            Err(fault) => Err(named(&fault)),
+        }
+    }
+
+    fn changed(&self) -> io::Result<()> {
+        self.file.write_all_at(&fresh().to_be_bytes(), EPOCH_AT)
+    }
+
+    /// Tries once. Whether it was had.
+    pub(super) fn lock(&self, at: u64, length: usize, kind: libc::c_int) -> bool {
+        fcntl(&self.file, FcntlArg::F_SETLK(&range(at, length, kind))).is_ok()
+    }
+
+    /// Whether another process holds these bytes; what cannot be found out counts as held.
+    pub(super) fn is_held_elsewhere(&self, at: u64, length: usize) -> bool {
+        let mut asked = range(at, length, libc::F_WRLCK);
+        match fcntl(&self.file, FcntlArg::F_GETLK(&mut asked)) {
+            Ok(_) => libc::c_int::from(asked.l_type) != libc::F_UNLCK,
+            Err(_) => true,
+        }
+    }
+}
+
+fn range(at: u64, length: usize, kind: libc::c_int) -> libc::flock {
+    libc::flock {
+        l_type: i16::try_from(kind).unwrap_or_default(),
+        l_whence: i16::try_from(libc::SEEK_SET).unwrap_or_default(),
+        l_start: i64::try_from(at).unwrap_or(i64::MAX),
+        l_len: i64::try_from(length).unwrap_or(i64::MAX),
+        l_pid: 0,
+    }
+}
+
+/// A number that nobody has had: only that it differs is ever asked.
+pub(super) fn fresh() -> u64 {
+    static RANDOM: OnceLock<RandomState> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    RANDOM.get_or_init(RandomState::new).hash_one((count, now, std::process::id()))
+}
