@@ -8,7 +8,6 @@ from typing import Final, TypeAlias
 
 from ama2sec.errors import Ama2Error
 from ama2sec.limits import MAX_SCOPE
-from ama2sec.reference.claims import OPEN
 from ama2sec.reference.codec import decode
 from ama2sec.reference.dag import Conversation
 from ama2sec.reference.envelope import Envelope
@@ -64,18 +63,18 @@ class Subject:
     """The branch that the entry is on, those that it merges, and whatever these were forked off."""
     definition: str | None
     agents: frozenset[bytes]
-    """The author; for a sub-agent also everybody along its chain of grants."""
+    """The author; for a sub-agent also whoever granted, along its chain (dag.3.1)."""
 
 
 def subject_of(entry: Envelope, conversation: Conversation | None) -> Subject:
     """The entry of this conversation, or the open of one (None)."""
     claims = entry.claims
-    if claims.kind == OPEN or conversation is None:
+    if conversation is None:
         definition = None if claims.workflow is None else claims.workflow[1]
         return Subject(entry.message_id, (), frozenset(), definition, frozenset({claims.agent}))
     agents = {claims.agent}
-    for grant_id, granted in () if claims.grant is None else conversation.chain(claims.grant):
-        agents |= {grant_id, granted.by}
+    for _, granted in () if claims.grant is None else conversation.chain(claims.grant):
+        agents.add(granted.by)
     return Subject(
         conversation.id,
         conversation.branches.keys(),

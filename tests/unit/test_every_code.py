@@ -262,7 +262,7 @@ ACTS: dict[str, Callable[[Place], object]] = {
     "HeaderForm": lambda _: parse(frame(encode({1: -19}))),
     "AlgUnsupported": lambda _: parse(frame(header(alg=-7))),
     "TypUnknown": lambda _: parse(frame(header(typ="ama2sec-poem+cose"))),
-    "TypNotBuilt": lambda _: parse(frame(header(typ="ama2sec-halt+cose"))),
+    "TypNotBuilt": lambda _: parse(frame(header(typ="ama2sec-offer+cose"))),
     "UnprotectedNotEmpty": lambda _: parse(frame(header(), {1: 1})),
     "SignatureLength": lambda _: parse(frame(header(), signature=bytes(63))),
     "ClaimUnknown": claims(c99=1),

@@ -10,7 +10,8 @@ from .vector import Book, times
 
 KID = ALICE.kid
 PAYLOAD = encode(message())
-RESERVED_TYPS = ("ama2sec-halt+cose", "ama2sec-log+cose", "ama2sec-offer+cose")
+OFFER_TYP = "ama2sec-offer+cose"
+OTHER_TYPS = ("registry", "halt", "log")
 SAMPLES: dict[str, Value] = {
     "uint": 1, "negative": -1, "bytes": b"\x01", "text": "x", "array": [], "map": {}, "true": True, "null": None,
 }  # fmt: skip
@@ -216,9 +217,9 @@ def _header_values(ask: Asker) -> None:
         if name != "text":
             ask.header(f"typ.type.{name}", "4.5", {1: -19, 4: KID, 16: value}, "HeaderForm")
     ask.header("kid.text-of-32", "4.4", {1: -19, 4: "k" * 32, 16: TYP}, "HeaderForm")
-    for typ in RESERVED_TYPS:
-        ask.header(f"typ.reserved.{typ[8:-5]}", "4.5", {1: -19, 4: KID, 16: typ}, "TypNotBuilt")
-    ask.header("typ.registry-of-a-message", "5.1", {1: -19, 4: KID, 16: "ama2sec-registry+cose"}, "TypKind")
+    ask.header("typ.reserved.offer", "4.5", {1: -19, 4: KID, 16: OFFER_TYP}, "TypNotBuilt")
+    for name in OTHER_TYPS:
+        ask.header(f"typ.{name}-of-a-message", "5.1", {1: -19, 4: KID, 16: f"ama2sec-{name}+cose"}, "TypKind")
     for name, typ in {
         "empty": "", "upper": TYP.upper(), "no-suffix": "ama2sec-message", "media-type": f"application/{TYP}", "space": f"{TYP} ",
         "nul": f"{TYP}\0", "prefix": TYP[:-1], "jwt": "JWT", "cose": "application/cose", "homoglyph": "аma2sec-message+cose",
@@ -248,7 +249,7 @@ def _order(ask: Asker) -> None:
     stacked("header-form", "HeaderForm", encode({1: -8, 16: "x"}), unprotected, short, payload)
     stacked("alg", "AlgUnsupported", header(b"", -8, "x"), unprotected, short, payload)
     stacked("typ-unknown", "TypUnknown", header(b"", -19, "x"), unprotected, short, payload)
-    stacked("typ-reserved", "TypNotBuilt", header(b"", -19, RESERVED_TYPS[0]), unprotected, short, payload)
+    stacked("typ-reserved", "TypNotBuilt", header(b"", -19, OFFER_TYP), unprotected, short, payload)
     stacked("typ-type", "HeaderForm", header(KID, -19, 5), unprotected, short, payload)
     stacked("kid", "HeaderForm", header(b""), unprotected, short, payload)
     stacked("unprotected", "UnprotectedNotEmpty", header(KID), unprotected, short, payload)

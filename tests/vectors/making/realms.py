@@ -12,6 +12,7 @@ from .people import ALICE
 __all__ = ["TYP_REGISTRY", "realms"]
 
 TYP_REGISTRY = "ama2sec-registry+cose"
+TYPS = {"halt": "ama2sec-halt+cose", "resume": "ama2sec-halt+cose", "local-halt": "ama2sec-log+cose"}
 OFFER = bytes(range(64))
 POLICY: dict[object, Value] = {1: 2, 2: 1, 3: 1, 4: 1, 5: 2, 6: 1, 7: False}
 GRANT: list[Value] = [id_of(40), OFFER, ["pay", "ship/*"], [id_of(41), "buyers"], 3, 1_900_000_000_000, 2, None]
@@ -46,6 +47,13 @@ def _genesis() -> Claims:
     return ordered(put(base, (4,), [ALICE.kid, None]))
 
 
+def _stop(kind: int, extra: dict[object, Value]) -> Claims:
+    base = message({1: id_of(1), 2: id_of(1), 4: [id_of(3), None], 5: [0, ZERO, 0, ZERO], 6: [id_of(1), None, []]})
+    for label in (8, 9, 12):
+        base = without(base, label)
+    return ordered({**put(base, (3,), kind), **extra})
+
+
 def _whole() -> dict[str, Claims]:
     """Sound claims of each kind, by its name."""
     return {
@@ -58,6 +66,9 @@ def _whole() -> dict[str, Claims]:
         "define": _registry(20, {18: ["order", None, b"\xa0"]}),
         "erase": _registry(21, {22: [id_of(64), ""]}),
         "term": _registry(22, {23: [12, id_of(65), "restored"]}),
+        "halt": _stop(32, {17: b"\x81\x00", 26: "wrong prices"}),
+        "resume": _stop(33, {21: [[id_of(66), id_of(67)], "right again"], 27: None}),
+        "local-halt": _stop(48, {17: b"\x81\x00", 26: ""}),
     }
 
 
@@ -71,6 +82,9 @@ OWN = {
     "define": 18,
     "erase": 22,
     "term": 23,
+    "halt": 17,
+    "resume": 21,
+    "local-halt": 17,
 }
 
 
@@ -78,7 +92,7 @@ def realms(of: Of) -> None:
     """``of(id, clause, envelope, code)`` for all of them."""
 
     def ask(id: str, clause: str, kind: str, claims: Value, code: str = "ok") -> None:
-        typ = None if kind in ("fork", "close") else header(ALICE.kid, typ=TYP_REGISTRY)
+        typ = None if kind in ("fork", "close") else header(ALICE.kid, typ=TYPS.get(kind, TYP_REGISTRY))
         of(f"realm.{kind}.{id}", clause, seal(claims, ALICE, typ), code)
 
     for kind, claims in _whole().items():
@@ -94,15 +108,60 @@ def realms(of: Of) -> None:
                 ask(f"forbidden.{label}", "envelope.5.4", kind, ordered({**claims, label: None}), "ClaimForbidden")
         ask("unknown.28", "envelope.5.2", kind, ordered({**claims, 28: None}), "ClaimUnknown")
         ask("own.type", "envelope.5.5", kind, put(claims, (own,), "x"), "ClaimType")
-        if kind not in ("fork", "close", "genesis"):
+        if 27 in claims:
             ask("approval", "envelope.5.6", kind, put(put(claims, (own,), None), (27,), id_of(9)))
             ask("approval.both", "envelope.5.6", kind, put(claims, (27,), id_of(9)), "ClaimForm")
             ask("approval.neither", "envelope.5.6", kind, put(claims, (own,), None), "ClaimForm")
+        if kind not in ("fork", "close", "genesis"):
             ask("other-conversation", "envelope.5.6", kind, put(claims, (2,), id_of(2)), "ClaimForm")
             ask("context-and-registry-differ", "envelope.5.6", kind, put(claims, (5, 2), 3), "ClaimForm")
             ask("merges", "envelope.5.6", kind, put(claims, (6, 2), [[id_of(9), 1, id_of(9)]]), "ClaimForm")
     _grants(ask)
     _documents(ask)
+    _stops(ask)
+
+
+def _stops(ask: Callable[..., None]) -> None:
+    whole = _whole()
+    for kind in ("halt", "local-halt", "resume"):
+        claims = whole[kind]
+        for name, path, value in (
+            ("n", (5, 0), 1), ("context", (5, 1), id_of(9)), ("registry-size", (5, 2), 1), ("registry-fingerprint", (5, 3), id_of(9)),
+            ("other-branch", (6, 0), id_of(9)), ("parent", (6, 1), id_of(9)), ("grant", (4, 1), id_of(3)),
+            ("step", (7,), [id_of(9), id_of(10), "pay", {}, None]),
+        ):  # fmt: skip
+            ask(name, "envelope.5.6", kind, put(claims, path, value), "ClaimForm")
+        zeros = put(put(put(claims, (1,), ZERO), (2,), ZERO), (6, 0), ZERO)
+        ask("no-realm", "halt.1.2", kind, zeros, "ClaimForm")
+        ask("no-realm.own-key", "halt.1.2", kind, put(zeros, (4,), [ALICE.kid, None]), "ClaimForm")
+    for kind in ("halt", "local-halt"):
+        for name, scope in (("empty", b""), ("no-cbor", b"\xff"), ("long", bytes(257)), ("longest", bytes(3700))):
+            ask(f"scope.{name}", "halt.1.3", kind, put(whole[kind], (17,), scope))
+        ask("scope.over-the-claims", "envelope.2.1", kind, put(whole[kind], (17,), bytes(4096)), "SizeLimit")
+        ask("scope.array", "halt.1.3", kind, put(whole[kind], (17,), [0]), "ClaimType")
+        ask("reason.longest", "halt.1.3", kind, put(whole[kind], (26,), "r" * 256))
+        ask("reason.longer", "halt.1.3", kind, put(whole[kind], (26,), "r" * 257), "ClaimRange")
+        ask("reason.bytes", "halt.1.3", kind, put(whole[kind], (26,), b"r"), "ClaimType")
+    _resumes(ask, whole["resume"])
+
+
+def _resumes(ask: Callable[..., None], whole: Claims) -> None:
+    def own(id: str, value: Value, code: str = "ok") -> None:
+        ask(f"own.{id}", "halt.1.3", "resume", put(whole, (21,), value), code)
+
+    many: list[Value] = [id_of(70 + number) for number in range(65)]
+    own("halts.most", [many[:64], ""])
+    own("halts.too-many", [many, ""], "TooMany")
+    own("halts.none", [[], ""], "ClaimRange")
+    own("halts.type", [id_of(9), ""], "ClaimType")
+    own("halts.order", [[id_of(67), id_of(66)], ""], "ListOrder")
+    own("halts.twice", [[id_of(66), id_of(66)], ""], "ListOrder")
+    own("halts.short", [[bytes(31)], ""], "ClaimType")
+    own("halts.before-the-reason", [[], 1], "ClaimRange")
+    own("reason.longest", [[id_of(66)], "r" * 256])
+    own("reason.longer", [[id_of(66)], "r" * 257], "ClaimRange")
+    own("reason.type", [[id_of(66)], b""], "ClaimType")
+    own("length", [[id_of(66)]], "ClaimType")
 
 
 def _grants(ask: Callable[..., None]) -> None:

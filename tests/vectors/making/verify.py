@@ -152,7 +152,7 @@ def _cross_protocol(ask: Ask) -> None:
         "cose-sign": encode(["Signature", protected, protected, b"", payload]),
         "without-aad": encode(["Signature1", protected, payload]),
         "header-as-map": encode(["Signature1", {1: -19, 4: ALICE.kid, 16: "ama2sec-message+cose"}, b"", payload]),
-        "reserved-typ": sig_structure(header(ALICE.kid, typ="ama2sec-halt+cose"), payload),
+        "reserved-typ": sig_structure(header(ALICE.kid, typ="ama2sec-offer+cose"), payload),
         "alg-eddsa": sig_structure(header(ALICE.kid, alg=-8), payload),
         "kid-of-bob": sig_structure(header(BOB.kid), payload),
         "the-envelope": seal(message()),
