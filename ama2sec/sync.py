@@ -18,14 +18,17 @@ from typing import Any, Generic, TypeVar
 
 from ama2sec._native import Id
 from ama2sec.errors import error
+from ama2sec.halt import Stopped
+from ama2sec.halt.permit import Permit
 from ama2sec.identity import Identity, Offer
 from ama2sec.realm import agent as _agent
 from ama2sec.realm import handle as _handle
 from ama2sec.realm import inbox as _inbox
+from ama2sec.realm import operator as _operator
 from ama2sec.realm import sdk as _sdk
 from ama2sec.realm.bodies import Body
 
-__all__ = ["Agent", "Handle", "Inbox", "Message", "Realm", "Sent"]
+__all__ = ["Agent", "Handle", "Inbox", "Message", "Operator", "Realm", "Sent"]
 
 T = TypeVar("T")
 
@@ -182,6 +185,10 @@ class Agent(_Face[_agent.Agent]):
         """As ``Agent.inbox``; without a ``timeout`` it waits for ever."""
         return Inbox(self._loop, self._loop.call(lambda: self._inner.inbox(acknowledge=acknowledge)), timeout)
 
+    def permit(self, message: Message, *, seconds: float = 5.0) -> Permit:
+        """As ``Agent.permit``; the permit may be checked in any thread."""
+        return self._loop.call(lambda: self._inner.permit(message._inner, seconds=seconds))
+
     def conversation(self, id: Id, branch: Id | None = None) -> Handle:  # noqa: A002
         """As ``Agent.conversation``."""
         return Handle(self._loop, self._inner.conversation(id, branch))
@@ -189,6 +196,22 @@ class Agent(_Face[_agent.Agent]):
     def close(self) -> None:
         """As ``Agent.close``."""
         self._loop.run(self._inner.close())
+
+
+class Operator(_Face[_operator.Operator]):
+    """``ama2sec.realm.operator.Operator``."""
+
+    def stop(self, scope: str = "realm", reason: str = "", **how: Any) -> Stopped:
+        """As ``Operator.stop``."""
+        return self._loop.run(self._inner.stop(scope, reason, **how))
+
+    def resume(self, halts: Iterable[Id | str], reason: str = "") -> Id:
+        """As ``Operator.resume``."""
+        return self._loop.run(self._inner.resume(halts, reason))
+
+    def approve_resume(self, proposal: Id) -> Id:
+        """As ``Operator.approve_resume``."""
+        return self._loop.run(self._inner.approve_resume(proposal))
 
 
 class Realm(_Face[_sdk.Realm]):
@@ -241,6 +264,14 @@ class Realm(_Face[_sdk.Realm]):
     def approve(self, kind: str, proposal: Id) -> None:
         """As ``Realm.approve``."""
         self._loop.run(self._inner.approve(kind, proposal))
+
+    def operator(self, identity: Identity) -> Operator:
+        """As ``Realm.operator``."""
+        return Operator(self._loop, self._loop.call(lambda: self._inner.operator(identity)))
+
+    def dev_operator(self, number: int = 1) -> Operator:
+        """As ``Realm.dev_operator``."""
+        return Operator(self._loop, self._loop.call(lambda: self._inner.dev_operator(number)))
 
     def submit(self, entry: bytes) -> _handle.Receipt:
         """As ``Realm.submit``."""

@@ -87,7 +87,7 @@ def encode_scope(scope: str) -> bytes:
         if len(more) == len(parts):
             return halt_scope(kind, first, second)
         raise ValueError(scope)
-    except ValueError:
+    except (ValueError, Ama2Error):
         expected = "realm, conversation:ID, branch:ID:ID, instance:ID:ID, agent:ID or definition:NAME"
         raise error("ArgumentRange", expected, scope[:80]) from None
 

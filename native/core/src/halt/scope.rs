@@ -1,9 +1,12 @@
 //! What a halt covers, as its author has written it (halt.2).
 
+use std::fmt;
+
 use crate::identity::Name;
 use crate::limits::MAX_SCOPE;
 use crate::message::codec::{Cursor, Head, check_item};
 use crate::message::{Id, Writer};
+use crate::text;
 
 /// A scope in one of its forms.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +62,19 @@ impl Scope {
         let mut out = Writer::default();
         self.write(&mut out);
         out.0
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Realm => out.write_str("realm"),
+            Scope::Conversation(id) => write!(out, "conversation {}", text::hex(id)),
+            Scope::Branch(id, branch) => write!(out, "branch {} of {}", text::hex(branch), text::hex(id)),
+            Scope::Instance(id, instance) => write!(out, "instance {} of {}", text::hex(instance), text::hex(id)),
+            Scope::Definition(name) => write!(out, "definition {}", name.as_str()),
+            Scope::Agent(id) => write!(out, "agent {}", text::hex(id)),
+        }
     }
 }
 

@@ -414,7 +414,7 @@ impl Shut {
         let case = Covered { conversation, known, definition, claims, chain: &chain };
         for scope in &self.scopes {
             if case.is_covered_by(scope)? {
-                return Err(latch_fault(format!("a stop of scope {}", text::hex(&scope.encode()))));
+                return Err(latch_fault(format!("a stop of scope {scope}")));
             }
         }
         Ok(())
