@@ -59,6 +59,47 @@ fn local<L: Log>(desk: &Desk<L>, salt: u8) -> (Id, Halting) {
     (halted.id, halted.outcome)
 }
 
+/// The halts that are in force in the registry.
+fn live<L: Log>(desk: &Desk<L>) -> Vec<Id> {
+    let halts = desk.engine.with(|replica| {
+        let halts = replica.state().registry().unwrap().halts();
+        Ok(halts.all().filter(|(id, _)| halts.is_live(id)).map(|(id, _)| *id).collect())
+    });
+    halts.unwrap()
+}
+
+#[test]
+fn a_stop_that_comes_while_another_is_being_ended_is_in_force() {
+    let mut desk = Desk::new(MemoryLog::new(), Limits::default());
+    let who = operator(&mut desk);
+    let (first, _) = local(&desk, 1);
+    assert_eq!(refused(&mut desk), Some(Code::Latched));
+    let (second, outcome) = local(&desk, 2);
+    assert!(first != second && outcome == Halting::Latched);
+    let resume = resume_by(&desk, who, &[first]);
+    assert!(matches!(desk.submit(&resume), Answer::Sequenced { error: None, .. }));
+    assert_eq!(refused(&mut desk), Some(Code::Latched));
+    assert_eq!(live(&desk), [second]);
+}
+
+#[test]
+fn a_slot_is_freed_only_of_what_was_seen_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.stop");
+    ama2sec_core::halt::Sidecar::create(&path, &ama2sec_core::halt::Header::default()).unwrap();
+    let (one, two) = (Latch::beside(&path).unwrap(), Latch::beside(&path).unwrap());
+    let content =
+        |salt: u8| Content::Local { salt: [salt; 16], time: 1, scope: Scope::Realm.encode(), reason: String::new() };
+    one.stop(content(1)).unwrap();
+    let seen = two.look().stops[0].clone();
+    assert!(one.free(&seen).unwrap());
+    // The same slot, somebody else's stop.
+    assert_eq!(one.stop(content(2)).unwrap().unwrap().slot, seen.slot);
+    assert!(!two.free(&seen).unwrap());
+    assert!(!two.replace(&seen, content(3)).unwrap());
+    assert_eq!(two.look().stops.len(), 1);
+}
+
 #[test]
 fn a_person_on_the_host_stops_a_realm_and_an_operator_lets_it_go_on() {
     let mut desk = Desk::new(MemoryLog::new(), Limits::default());
@@ -66,13 +107,11 @@ fn a_person_on_the_host_stops_a_realm_and_an_operator_lets_it_go_on() {
     let before = desk.engine.with(|replica| Ok(replica.records())).unwrap();
     let (id, outcome) = local(&desk, 1);
     assert_eq!(outcome, Halting::Latched);
-    assert_eq!(local(&desk, 2), (id, Halting::Already));
     assert_eq!(refused(&mut desk), Some(Code::Latched));
     // The transaction that refused it began with the halt.
     let entries = desk.engine.entries(before, 10).unwrap();
     let kinds: Vec<Kind> = entries.iter().map(|entry| entry.envelope.claims().kind).collect();
     assert_eq!((kinds, entries[0].record.id), (vec![Kind::LocalHalt], id));
-    assert_eq!(local(&desk, 3), (id, Halting::Already));
     // The registry is never in scope.
     let part = enrol_part(desk.realm(), "late", 410, Purpose::Message, &[], None);
     desk.propose(root(0), Proposal::Enrol(Box::new(part)));
@@ -211,9 +250,9 @@ fn no_sidecar_a_swapped_one_and_rubbish_are_a_stop() {
     std::fs::remove_file(&sidecar).unwrap();
     desk.engine = attached(&path, &realm);
     assert_eq!(refused(&mut desk), Some(Code::Latched), "it starts stopped");
-    let (id, outcome) = local(&desk, 9);
-    assert_eq!(outcome, Halting::Already);
-    let resume = resume_by(&desk, who, &[id]);
+    let halts = live(&desk);
+    assert_eq!(halts.len(), 1);
+    let resume = resume_by(&desk, who, &halts);
     assert!(matches!(desk.submit(&resume), Answer::Sequenced { error: None, .. }));
     assert_eq!(refused(&mut desk), None);
     for rubbish in [vec![], vec![0; 100], vec![0xff; sound.len()], sound[..sound.len() - 1].to_vec()] {
@@ -241,11 +280,7 @@ fn an_envelope_that_nobody_signed_stops_all_the_same_when_a_person_on_the_host_p
     outside.stop(Content::Signed(bent)).unwrap();
     outside.stop(Content::Signed(b"rubbish".to_vec())).unwrap();
     assert_eq!(refused(&mut desk), Some(Code::Latched));
-    let halts = desk.engine.with(|replica| {
-        let halts = replica.state().registry().unwrap().halts();
-        Ok(halts.all().map(|(id, _)| *id).collect::<Vec<_>>())
-    });
-    let halts = halts.unwrap();
+    let halts = live(&desk);
     assert_eq!(halts.len(), 2);
     let resume = resume_by(&desk, who, &halts);
     assert!(matches!(desk.submit(&resume), Answer::Sequenced { error: None, .. }));

@@ -11,7 +11,7 @@ use ama2sec_core::message::{Act, Claims, HaltPart, Id as CoreId, UnverifiedEnvel
 use ama2sec_core::realm::draft::{self, Author, Bare};
 use ama2sec_core::realm::engine::Engine;
 use ama2sec_core::realm::log::Log;
-use ama2sec_core::realm::stopping::{Halted, find_local, local_halt_id};
+use ama2sec_core::realm::stopping::{Halted, local_halt_id};
 use ama2sec_core::text;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -140,9 +140,6 @@ impl LatchFile {
             let latch = self.latch()?;
             let header = latch.header()?.unwrap_or_default();
             let content = Content::Local { salt, time: time_ms, scope, reason };
-            if let Some((_, id)) = find_local(&latch.look(), &header, &content) {
-                return Ok((Some(Id(id)), "already", None));
-            }
             let written = latch.stop(content.clone())?;
             let alarm = written.filter(|written| !written.synced).map(|_| Code::LogFailed.as_str());
             Ok((local_halt_id(&header, &content).map(Id), "latched", alarm))

@@ -146,7 +146,8 @@ pub struct Drill {
 /// Raises `LatchForm` where no slot is free, and what writing one raises.
 pub(super) fn drill(sidecar: &Sidecar, id: [u8; 16], longest: Duration) -> Result<Drill> {
     let begun = Instant::now();
-    let written = sidecar.take(&Content::Drill(id))?;
+    let content = Content::Drill(id);
+    let written = sidecar.take(&content)?;
     let written = written.ok_or_else(|| Error::new(Code::LatchForm, "a free slot for the drill", "none"))?;
     let epoch = sidecar.epoch();
     let count = || {
@@ -161,6 +162,6 @@ pub(super) fn drill(sidecar: &Sidecar, id: [u8; 16], longest: Duration) -> Resul
         gates == saw
     });
     let (gates, saw) = count();
-    sidecar.free(written.slot)?;
+    sidecar.free(written.slot, &content)?;
     Ok(Drill { gates, saw, took: Duration::from_micros(took.into_inner()) })
 }

@@ -220,31 +220,34 @@ impl Latch {
         }
     }
 
-    /// Another content for a slot: a local halt that was signed.
-    pub fn replace(&self, slot: usize, content: Content) -> Result<()> {
+    /// Another content for what was seen latched: a local halt that was signed. Whether it was still there.
+    pub fn replace(&self, seen: &Stop, content: Content) -> Result<bool> {
         let mut memory = held(&self.memory);
-        if let Some(stop) = memory.1.iter_mut().find(|stop| stop.slot == slot) {
+        if let Some(stop) = memory.1.iter_mut().find(|stop| *stop == seen) {
             stop.content = content;
             memory.0 = fresh();
-            return Ok(());
-        }
-        drop(memory);
-        self.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.replace(slot, &content))
-    }
-
-    /// Frees a slot: its halt has ended, its resume is judged. The engine's alone.
-    pub fn free(&self, slot: usize) -> Result<()> {
-        let mut memory = held(&self.memory);
-        let before = memory.1.len();
-        memory.1.retain(|stop| stop.slot != slot);
-        if memory.1.len() < before {
-            memory.0 = fresh();
-            return Ok(());
+            return Ok(true);
         }
         drop(memory);
         match &self.sidecar {
-            Some(sidecar) if slot < super::SLOTS => sidecar.free(slot),
-            _ => Ok(()),
+            Some(sidecar) if seen.slot < super::SLOTS => sidecar.replace(seen.slot, &seen.content, &content),
+            _ => Ok(false),
+        }
+    }
+
+    /// Frees what was seen latched: its halt has ended, its resume is judged. The engine's alone. Whether it was still there.
+    pub fn free(&self, seen: &Stop) -> Result<bool> {
+        let mut memory = held(&self.memory);
+        let before = memory.1.len();
+        memory.1.retain(|stop| stop != seen);
+        if memory.1.len() < before {
+            memory.0 = fresh();
+            return Ok(true);
+        }
+        drop(memory);
+        match &self.sidecar {
+            Some(sidecar) if seen.slot < super::SLOTS => sidecar.free(seen.slot, &seen.content),
+            _ => Ok(false),
         }
     }
 

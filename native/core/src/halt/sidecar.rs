@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use std::time::Duration;
+
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
@@ -198,7 +200,7 @@ impl Sidecar {
     pub(super) fn take(&self, content: &Content) -> Result<Option<Written>> {
         let _turn = held(&self.writing);
         for slot in 0..LAST {
-            if let Some(written) = self.put(slot, content, true)? {
+            if let Some(written) = self.put(slot, content)? {
                 return Ok(Some(written));
             }
         }
@@ -208,55 +210,79 @@ impl Sidecar {
     /// Overwrites the last slot: whoever does so stops the realm, as whoever did before.
     pub(super) fn take_last(&self, content: &Content) -> Result<Written> {
         let _turn = held(&self.writing);
-        let written = self.put(LAST, content, false)?;
-        written.ok_or_else(|| Error::new(Code::LatchForm, "a slot for a halt of the realm", "none"))
-    }
-
-    /// Writes other content into a slot that is taken.
-    pub(super) fn replace(&self, slot: usize, content: &Content) -> Result<()> {
-        let _turn = held(&self.writing);
-        self.put(slot, content, false).map(|_| ())
-    }
-
-    /// Nothing but a resume in force, or the end of a drill, frees a slot.
-    pub(super) fn free(&self, slot: usize) -> Result<()> {
-        let _turn = held(&self.writing);
-        self.file.write_all_at(&[0; HEAD], head_at(slot)).map_err(|fault| named(&fault))?;
-        self.changed().map_err(|fault| named(&fault))?;
-        // If this is lost with the machine, the slot is freed again.
-        let _ = self.file.sync_data();
-        Ok(())
-    }
-
-    fn put(&self, slot: usize, content: &Content, only_free: bool) -> Result<Option<Written>> {
-        let (head, bytes) = content
-            .encode()
-            .ok_or_else(|| Error::new(Code::LatchForm, format!("at most {CONTENT} bytes in a slot"), "more"))?;
-        let at = head_at(slot);
-        if only_free && !self.lock(at, HEAD, libc::F_WRLCK) {
-            // Somebody else is just taking it, or was stopped while he did.
-            return Ok(None);
-        }
-        let put = || -> io::Result<bool> {
-            let mut there = [0; HEAD];
-            self.file.read_exact_at(&mut there, at)?;
-            if only_free && there.iter().any(|byte| *byte != 0) {
-                return Ok(false);
+        let (head, bytes) = encoded(content)?;
+        // Whoever frees it holds the lock for a moment; whoever was suspended meanwhile delays nobody.
+        let at = head_at(LAST);
+        let locked = (0..100).any(|_| {
+            self.lock(at, HEAD, libc::F_WRLCK) || {
+                std::thread::sleep(Duration::from_micros(100));
+                false
             }
-            self.file.write_all_at(&bytes, content_at(slot))?;
-            self.file.write_all_at(&head, at)?;
-            self.changed()?;
-            Ok(true)
-        };
-        let put = put();
-        if only_free {
+        });
+        let put = self.write(LAST, &head, &bytes);
+        if locked {
             self.lock(at, HEAD, libc::F_UNLCK);
         }
-        match put {
-            Ok(true) => Ok(Some(Written { slot, synced: self.file.sync_data().is_ok() })),
-            Ok(false) => Ok(None),
-            Err(fault) => Err(named(&fault)),
+        put.map_err(|fault| named(&fault))?;
+        Ok(Written { slot: LAST, synced: self.file.sync_data().is_ok() })
+    }
+
+    /// Writes other content into a slot, if it still has what the caller has seen there. Whether it had.
+    pub(super) fn replace(&self, slot: usize, seen: &Content, content: &Content) -> Result<bool> {
+        let (head, bytes) = encoded(content)?;
+        self.change(slot, &encoded(seen)?.0, || self.write(slot, &head, &bytes))
+    }
+
+    /// Frees a slot, if it still has what the caller has seen there: nothing but a resume in force, or the end of a drill, does. Whether it
+    /// had; a slot that others have filled meanwhile is theirs.
+    pub(super) fn free(&self, slot: usize, seen: &Content) -> Result<bool> {
+        self.change(slot, &encoded(seen)?.0, || {
+            self.file.write_all_at(&[0; HEAD], head_at(slot))?;
+            self.changed()
+        })
+    }
+
+    fn put(&self, slot: usize, content: &Content) -> Result<Option<Written>> {
+        let (head, bytes) = encoded(content)?;
+        let put = self.locked(slot, &[0; HEAD], || self.write(slot, &head, &bytes))?;
+        Ok(put.then(|| Written { slot, synced: self.file.sync_data().is_ok() }))
+    }
+
+    fn change(&self, slot: usize, seen: &[u8; HEAD], change: impl FnOnce() -> io::Result<()>) -> Result<bool> {
+        let _turn = held(&self.writing);
+        let changed = self.locked(slot, seen, change)?;
+        if changed {
+            // If this is lost with the machine, it is done again.
+            let _ = self.file.sync_data();
         }
+        Ok(changed)
+    }
+
+    /// Does something under the lock of a slot, if its head is this one. False: it is another, or somebody else is at it.
+    fn locked(&self, slot: usize, head: &[u8; HEAD], act: impl FnOnce() -> io::Result<()>) -> Result<bool> {
+        let at = head_at(slot);
+        if !self.lock(at, HEAD, libc::F_WRLCK) {
+            return Ok(false);
+        }
+        let done = || -> io::Result<bool> {
+            let mut there = [0; HEAD];
+            self.file.read_exact_at(&mut there, at)?;
+            if there != *head {
+                return Ok(false);
+            }
+            act()?;
+            Ok(true)
+        };
+        let done = done();
+        self.lock(at, HEAD, libc::F_UNLCK);
+        done.map_err(|fault| named(&fault))
+    }
+
+    /// Content, head, epoch: what is not whole is free (halt.4.3).
+    fn write(&self, slot: usize, head: &[u8; HEAD], bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, content_at(slot))?;
+        self.file.write_all_at(head, head_at(slot))?;
+        self.changed()
     }
 
     fn changed(&self) -> io::Result<()> {
@@ -276,6 +302,10 @@ impl Sidecar {
             Err(_) => true,
         }
     }
+}
+
+fn encoded(content: &Content) -> Result<([u8; HEAD], Vec<u8>)> {
+    content.encode().ok_or_else(|| Error::new(Code::LatchForm, format!("at most {CONTENT} bytes in a slot"), "more"))
 }
 
 fn range(at: u64, length: usize, kind: libc::c_int) -> libc::flock {

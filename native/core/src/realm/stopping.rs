@@ -82,7 +82,7 @@ pub struct Halted {
 
 /// An entry that a transaction begins with, from this slot.
 pub(super) struct First {
-    pub slot: usize,
+    stop: Stop,
     pub incoming: Incoming,
     kind: Kind,
 }
@@ -203,13 +203,10 @@ impl<L: Log> Engine<L> {
         }
     }
 
-    /// A halt by somebody on the host, who has no key. One of the same scope that is latched already is the answer.
+    /// A halt by somebody on the host, who has no key. Each is one of its own, whatever is latched already: somebody may be ending that.
     pub fn halt_locally(&self, scope: Vec<u8>, reason: String, time: u64, salt: [u8; 16]) -> Result<Halted> {
         let header = self.header_without_waiting();
         let content = Content::Local { salt, time, scope, reason };
-        if let Some((_, id)) = find_local(&self.latch.look(), &header, &content) {
-            return Ok(Halted { id, outcome: Halting::Already, alarm: None });
-        }
         let id = local_halt_id(&header, &content).unwrap_or_default();
         Ok(self.latched(id, content))
     }
@@ -272,13 +269,13 @@ impl<L: Log> Engine<L> {
                 continue;
             }
             if let Some((incoming, kind)) = self.first_of(core, stop, now)? {
-                firsts.push(First { slot: stop.slot, incoming, kind });
+                firsts.push(First { stop: stop.clone(), incoming, kind });
             }
         }
         for stop in &latched.resumes {
             if let Content::Resume(envelope) = &stop.content {
                 let incoming = UnverifiedEnvelope::parse(envelope).map_or_else(Incoming::Faulty, Incoming::Read);
-                firsts.push(First { slot: stop.slot, incoming, kind: Kind::Resume });
+                firsts.push(First { stop: stop.clone(), incoming, kind: Kind::Resume });
             }
         }
         Ok(firsts)
@@ -332,11 +329,11 @@ impl<L: Log> Engine<L> {
         self.renew(core);
         for first in firsts {
             let _ = match (first.kind, &first.incoming) {
-                (Kind::Resume, _) => self.latch.free(first.slot),
+                (Kind::Resume, _) => self.latch.free(&first.stop),
                 (Kind::LocalHalt, Incoming::Read(envelope)) => {
-                    self.latch.replace(first.slot, Content::Signed(envelope.bytes().to_vec()))
+                    self.latch.replace(&first.stop, Content::Signed(envelope.bytes().to_vec()))
                 }
-                _ => Ok(()),
+                _ => Ok(false),
             };
         }
         let Some(registry) = core.replica.state().registry().filter(|registry| !registry.halts().is_empty()) else {
@@ -345,7 +342,7 @@ impl<L: Log> Engine<L> {
         let now = if firsts.is_empty() { None } else { Some(self.latch.look()) };
         for stop in &now.as_deref().unwrap_or(latched).stops {
             if id_of_signed(stop).is_some_and(|id| registry.halts().get(&id).is_some_and(|halt| halt.until.is_some())) {
-                let _ = self.latch.free(stop.slot);
+                let _ = self.latch.free(stop);
             }
         }
     }
@@ -354,7 +351,7 @@ impl<L: Log> Engine<L> {
     pub(super) fn shut(&self, core: &Core, latched: &Latched, firsts: &[First]) -> Shut {
         let state = core.replica.state();
         let has_ended = |stop: &&Stop| {
-            let signed = firsts.iter().find(|first| first.slot == stop.slot).and_then(|first| first.incoming.id());
+            let signed = firsts.iter().find(|first| first.stop == **stop).and_then(|first| first.incoming.id());
             let id = signed.or_else(|| id_of_signed(stop));
             let halt = id.and_then(|id| state.registry()?.halts().get(&id));
             halt.is_some_and(|halt| halt.until.is_some())
@@ -467,20 +464,4 @@ fn id_of_signed(stop: &Stop) -> Option<Id> {
         Content::Signed(envelope) => UnverifiedEnvelope::parse(envelope).ok().map(|parsed| *parsed.id()),
         _ => None,
     }
-}
-
-/// A local halt of the same scope that is latched, signed by now or not.
-pub fn find_local(latched: &Latched, header: &Header, content: &Content) -> Option<(usize, Id)> {
-    let Content::Local { scope: wanted, .. } = content else { return None };
-    latched.stops.iter().find_map(|stop| match &stop.content {
-        Content::Local { scope, .. } if scope == wanted => {
-            Some((stop.slot, local_halt_id(header, &stop.content).unwrap_or_default()))
-        }
-        Content::Signed(envelope) => {
-            let parsed = UnverifiedEnvelope::parse(envelope).ok()?;
-            let same = parsed.claims().kind == Kind::LocalHalt && part_of(parsed.claims()).scope == *wanted;
-            same.then(|| (stop.slot, *parsed.id()))
-        }
-        _ => None,
-    })
 }
