@@ -191,6 +191,8 @@ class _Stream:
     """The realm of this process's stream."""
 
     engine: RealmEngine | None = None
+    seed: bytes = b""
+    """The sequencer's."""
 
 
 def _engine() -> RealmEngine:
@@ -232,7 +234,8 @@ def realm_new(
         if genesis is None:
             genesis = _made_genesis(name or "", root_seeds or [], sequencer, policy, profile, time, salt)
         _check_sequencer(genesis, sequencer)
-        _Stream.engine, first = RealmEngine.create(genesis, sequencer, time, budgets=False)
+        _Stream.engine, first = RealmEngine.create(genesis, sequencer, time, budgets=False, latch=False)
+        _Stream.seed = sequencer_seed
     except Ama2Error as fault:
         if fault.code == "ArgumentRange":
             raise
@@ -315,6 +318,54 @@ def admit(envelope: bytes, time: int, body: tuple[bytes, bytes] | None) -> Answe
     engine = _engine()
     given, salt = body or (None, None)
     return _answer(engine, engine.submit(envelope, time, body=given, body_salt=salt))
+
+
+def halt(time: int, envelope: bytes | None, scope: bytes | None, reason: str | None, salt: bytes | None) -> Answer:
+    """What an engine does with a halt, or with a local halt that is made here."""
+    engine = _engine()
+    if envelope is not None:
+        _check_kind(envelope, {"halt", "local-halt"})
+        return admit(envelope, time, None)
+    if scope is None or reason is None or salt is None:
+        raise error("Internal", "what a local halt is made of", "less")
+    made = _made_local_halt(engine, scope, reason, time, salt)
+    return {"envelope": made.hex(), **admit(made, time, None)}
+
+
+def _made_local_halt(engine: RealmEngine, scope: bytes, reason: str, time: int, salt: bytes) -> bytes:
+    """Crafted, not drafted: whether it has the form is for the engine to say."""
+    realm, zeros = str(engine.realm), "00" * 32
+    claims = {
+        "realm": realm,
+        "conversation": realm,
+        "kind": "local-halt",
+        "agent_identity": {"grant": None},
+        "context_fingerprint": {"size": 0, "fingerprint": zeros, "registry_size": 0, "registry_fingerprint": zeros},
+        "execution_path": {"branch": realm, "parent": None, "merges": []},
+        "workflow_state": None,
+        "time": time,
+        "salt": salt.hex(),
+        "scope": scope.hex(),
+        "reason": reason,
+    }
+    return bytes.fromhex(str(make(_Stream.seed, claims, None, None, None)["envelope"]))
+
+
+def resume(envelope: bytes, time: int) -> Answer:
+    """What an engine does with a resume."""
+    _engine()
+    _check_kind(envelope, {"resume"})
+    return admit(envelope, time, None)
+
+
+def _check_kind(envelope: bytes, kinds: set[str]) -> None:
+    """Bytes that do not parse are left to ``admit``, which says why."""
+    try:
+        kind = parse_message(envelope).kind
+    except Ama2Error:
+        return
+    if kind not in kinds:
+        raise error("ConformQuestion", f"an envelope of kind {' or '.join(sorted(kinds))}", kind)
 
 
 def state_digest(conversation: bytes | None) -> Answer:

@@ -336,20 +336,20 @@ class Inbox(AsyncIterator[RealmMessage]):
         """Wait while a stop covers the message or the agent (halt.5.2). Counted until the handler has it: a stop waits for that."""
         agent, halts = self._agent, self._agent.realm.engine.halts
         while True:
-            halts.enter()
+            ticket = halts.enter()
             try:
                 if not halts.is_clear:
                     halts.check(entry.id, agent.id)
             except Ama2Error as fault:
-                halts.leave()
+                halts.leave(ticket)
                 if fault.code != "Latched":
                     raise
             except BaseException:
-                halts.leave()
+                halts.leave(ticket)
                 raise
             else:
                 # On the loop's next turn the message has been handed over.
-                asyncio.get_running_loop().call_soon(halts.leave)
+                asyncio.get_running_loop().call_soon(halts.leave, ticket)
                 return
             if not await agent.mailbox.held_up(self):
                 raise StopAsyncIteration

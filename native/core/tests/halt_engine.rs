@@ -179,11 +179,22 @@ fn whoever_is_on_his_way_keeps_a_stop_from_being_quiet() {
     let inside = desk.engine.latch().enter();
     local(&desk, 1);
     assert!(!desk.engine.quiesce(SOON));
-    // Who comes later sees the stop, and is not waited for.
+    // Others who come and go do not outvote him.
+    for _ in 0..3 {
+        let mut later = desk.engine.latch().enter();
+        assert!(!later.look().is_clear());
+        assert!(!desk.engine.quiesce(SOON));
+    }
     drop(inside);
-    let later = desk.engine.latch().enter();
-    assert!(!desk.engine.quiesce(SOON), "he may have been before: counted alike");
-    drop(later);
+    assert!(desk.engine.quiesce(SOON));
+    // Who comes later sees the stop, and is not waited for; and neither is he who has looked since.
+    let mut before = desk.engine.latch().enter();
+    local(&desk, 2);
+    let after = desk.engine.latch().enter();
+    assert!(!desk.engine.quiesce(SOON));
+    before.look();
+    assert!(desk.engine.quiesce(SOON));
+    drop((before, after));
     assert!(desk.engine.quiesce(SOON));
 }
 

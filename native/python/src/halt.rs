@@ -268,13 +268,13 @@ impl EngineHalts {
         guard_detached(py, || self.0.check_passage(&message.0, to.map(|id| &id.0)))
     }
 
-    /// Somebody is on his way with a message, until `leave`.
-    fn enter(&self) {
-        self.0.latch().go_in();
+    /// Somebody is on his way with a message, and has looked at the latch: a ticket for `leave`.
+    fn enter(&self) -> u64 {
+        self.0.latch().go_in()
     }
 
-    fn leave(&self) {
-        self.0.latch().go_out();
+    fn leave(&self, ticket: u64) {
+        self.0.latch().go_out(ticket);
     }
 }
 

@@ -126,9 +126,10 @@ pub struct RealmEngine(pub Arc<Engine<Arc<dyn Log>>>);
 #[pymethods]
 impl RealmEngine {
     /// Begin a realm with its genesis, under the sequencer's key; with `path` in a new file, where `durability` is `full` or `normal`.
-    /// `budgets` off: nobody is ever refused for having spent one.
+    /// `budgets` off: nobody is ever refused for having spent one. `latch` off, in memory: nothing is ever latched, and halts are records alone.
     #[staticmethod]
-    #[pyo3(signature = (genesis, sequencer, now_ms, *, budgets=true, path=None, durability="full"))]
+    #[pyo3(signature = (genesis, sequencer, now_ms, *, budgets=true, path=None, durability="full", latch=true))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn create(
         genesis: &Bound<'_, PyAny>,
         sequencer: &SigningKey,
@@ -136,6 +137,7 @@ impl RealmEngine {
         budgets: bool,
         path: Option<PathBuf>,
         durability: &str,
+        latch: bool,
     ) -> PyResult<(RealmEngine, RealmAnswer)> {
         let bytes = exact(genesis)?;
         let key = sequencer.copy(genesis.py())?;
@@ -154,8 +156,10 @@ impl RealmEngine {
             let checkpoint = engine.head()?;
             let answer = Answer::Sequenced { record, error: None, checkpoint };
             let mut engine = engine;
-            if let Some(path) = &path {
-                engine.attach(path, now_ms, salt)?;
+            match &path {
+                Some(path) => engine.attach(path, now_ms, salt)?,
+                None if !latch => engine.never_latch(),
+                None => {}
             }
             Ok((RealmEngine(Arc::new(engine)), RealmAnswer { answer }))
         })

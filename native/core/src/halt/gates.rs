@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use super::layout::{Content, Counts, GATE, GATES, gate_at};
+use super::layout::{Content, GATE, GATES, Word, busy, gate_at};
 use super::sidecar::{Sidecar, held};
 use crate::errors::{Code, Error, Result};
 use std::os::unix::fs::FileExt;
@@ -18,12 +18,29 @@ const STEP: Duration = Duration::from_micros(200);
 #[derive(Debug)]
 pub(super) struct Gate {
     place: Option<(Arc<Sidecar>, usize)>,
-    counts: Mutex<Counts>,
+    inside: Mutex<Inside>,
+}
+
+/// Who is on his way. Whoever goes in looks at the latch afterwards: so who went in when an epoch had been seen already will see that one,
+/// or a later one, and only who went in before and has not looked since may act on less.
+#[derive(Clone, Copy, Debug, Default)]
+struct Inside {
+    seen: u64,
+    /// Rises with each epoch that is seen.
+    generation: u64,
+    fresh: u64,
+    stale: u64,
+}
+
+impl Inside {
+    fn state(&self) -> u64 {
+        if self.fresh == 0 && self.stale == 0 { 0 } else { busy(self.seen, self.stale) }
+    }
 }
 
 impl Gate {
     pub fn in_memory() -> Gate {
-        Gate { place: None, counts: Mutex::default() }
+        Gate { place: None, inside: Mutex::default() }
     }
 
     /// A free gate of the sidecar, held until it is dropped. Raises `ArgumentRange` if there is none.
@@ -33,8 +50,8 @@ impl Gate {
             if sidecar.lock(gate_at(gate), GATE, libc::F_WRLCK) {
                 own.insert(gate);
                 drop(own);
-                let taken = Gate { place: Some((Arc::clone(sidecar), gate)), counts: Mutex::default() };
-                taken.write(Counts::default());
+                let taken = Gate { place: Some((Arc::clone(sidecar), gate)), inside: Mutex::default() };
+                taken.write(Word::default());
                 return Ok(taken);
             }
         }
@@ -42,33 +59,62 @@ impl Gate {
         Err(Error::new(Code::ArgumentRange, expected, "one more"))
     }
 
-    fn write(&self, counts: Counts) {
+    fn write(&self, word: Word) {
         if let Some((sidecar, gate)) = &self.place {
-            // What cannot be counted is never quiesced: whoever asks reads the old numbers, or none.
-            let _ = sidecar.file.write_all_at(&counts.encode(), gate_at(*gate));
+            // What cannot be written cannot be overwritten by a stop either.
+            let _ = sidecar.file.write_all_at(&word.encode(), gate_at(*gate));
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Counts)) {
-        let mut counts = held(&self.counts);
-        change(&mut counts);
-        self.write(*counts);
+    fn change<T>(&self, change: impl FnOnce(&mut Inside) -> T) -> T {
+        let mut inside = held(&self.inside);
+        let before = (inside.state(), inside.seen);
+        let result = change(&mut inside);
+        if (inside.state(), inside.seen) != before {
+            self.write(Word { state: inside.state(), seen: inside.seen });
+        }
+        result
     }
 
-    pub fn enter(&self) {
-        self.change(|counts| counts.entered = counts.entered.wrapping_add(1));
+    /// Somebody goes in: his ticket. To be called before he looks at the latch.
+    pub fn enter(&self) -> u64 {
+        self.change(|inside| {
+            inside.fresh += 1;
+            inside.generation
+        })
     }
 
-    pub fn leave(&self) {
-        self.change(|counts| counts.left = counts.left.wrapping_add(1));
-    }
-
+    /// Somebody looked, and saw this epoch: everybody who went in before has to look again.
     pub fn saw(&self, epoch: u64) {
-        self.change(|counts| counts.seen = epoch);
+        self.change(|inside| {
+            if inside.seen != epoch {
+                inside.seen = epoch;
+                inside.generation += 1;
+                inside.stale += std::mem::take(&mut inside.fresh);
+            }
+        });
     }
 
-    fn counts(&self) -> Counts {
-        *held(&self.counts)
+    /// The holder of a ticket has looked: his new one.
+    pub fn looked(&self, ticket: u64) -> u64 {
+        self.change(|inside| {
+            if ticket != inside.generation {
+                inside.stale = inside.stale.saturating_sub(1);
+                inside.fresh += 1;
+            }
+            inside.generation
+        })
+    }
+
+    pub fn leave(&self, ticket: u64) {
+        self.change(|inside| {
+            let count = if ticket == inside.generation { &mut inside.fresh } else { &mut inside.stale };
+            *count = count.saturating_sub(1);
+        });
+    }
+
+    fn state(&self) -> u64 {
+        held(&self.inside).state()
     }
 }
 
@@ -76,7 +122,7 @@ impl Drop for Gate {
     fn drop(&mut self) {
         if let Some((sidecar, gate)) = &self.place {
             let mut own = held(&sidecar.own);
-            self.write(Counts::default());
+            self.write(Word::default());
             sidecar.lock(gate_at(*gate), GATE, libc::F_UNLCK);
             own.remove(gate);
         }
@@ -84,39 +130,29 @@ impl Drop for Gate {
 }
 
 /// The gates that somebody holds, with what they say.
-fn gates_of(sidecar: &Sidecar) -> Option<Vec<(usize, Counts)>> {
+fn gates_of(sidecar: &Sidecar) -> Option<Vec<Word>> {
     let mut bytes = vec![0; GATES * GATE];
     sidecar.file.read_exact_at(&mut bytes, gate_at(0)).ok()?;
     let own = held(&sidecar.own).clone();
     let mut found = Vec::new();
     for (gate, bytes) in bytes.chunks_exact(GATE).enumerate() {
-        let counts = Counts::read(bytes.try_into().ok()?);
         if own.contains(&gate) || sidecar.is_held_elsewhere(gate_at(gate), GATE) {
-            found.push((gate, counts));
+            found.push(Word::read(bytes.try_into().ok()?));
         }
     }
     Some(found)
 }
 
-/// halt.5.3: whether everybody who was on his way when this was called has arrived, or is dead. True by counters alone.
-pub(super) fn quiesce(sidecar: Option<&Sidecar>, memory: &Gate, longest: Duration) -> bool {
+/// halt.5.3: whether nobody is on his way any more who may not have seen what is latched now; the dead do not count. True by what the
+/// gates say alone.
+pub(super) fn quiesce(sidecar: Option<&Sidecar>, memory: &Gate, epoch: impl Fn() -> u64, longest: Duration) -> bool {
     let end = Instant::now() + longest;
     let Some(sidecar) = sidecar else {
-        let then = memory.counts();
-        return wait(end, || memory.counts().left >= then.entered);
+        return wait(end, || [0, busy(epoch(), 0)].contains(&memory.state()));
     };
-    let Some(then) = gates_of(sidecar) else { return false };
-    let mut waiting: Vec<(usize, u64)> = then
-        .into_iter()
-        .filter(|(_, counts)| counts.left < counts.entered)
-        .map(|(at, counts)| (at, counts.entered))
-        .collect();
     wait(end, || {
-        let Some(now) = gates_of(sidecar) else { return false };
-        waiting.retain(|(gate, entered)| {
-            now.iter().any(|(at, counts)| at == gate && counts.left < *entered && counts.entered >= *entered)
-        });
-        waiting.is_empty()
+        let (Some(epoch), Some(gates)) = (sidecar.epoch(), gates_of(sidecar)) else { return false };
+        gates.iter().all(|gate| gate.state == 0 || gate.state == busy(epoch, 0))
     })
 }
 
@@ -152,7 +188,7 @@ pub(super) fn drill(sidecar: &Sidecar, id: [u8; 16], longest: Duration) -> Resul
     let epoch = sidecar.epoch();
     let count = || {
         let gates = gates_of(sidecar).unwrap_or_default();
-        let saw = gates.iter().filter(|(_, counts)| Some(counts.seen) == epoch).count();
+        let saw = gates.iter().filter(|gate| Some(gate.seen) == epoch).count();
         (gates.len(), saw)
     };
     let took = AtomicU64::new(0);

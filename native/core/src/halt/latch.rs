@@ -42,11 +42,23 @@ impl Latched {
 
 /// Somebody on his way; he has arrived when this is dropped.
 #[derive(Debug)]
-pub struct Entered<'a>(&'a Latch);
+pub struct Entered<'a> {
+    latch: &'a Latch,
+    ticket: u64,
+}
+
+impl Entered<'_> {
+    /// What is latched now: from here on he acts on that.
+    pub fn look(&mut self) -> Arc<Latched> {
+        let latched = self.latch.look();
+        self.ticket = self.latch.gate.looked(self.ticket);
+        latched
+    }
+}
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        self.0.gate.leave();
+        self.latch.gate.leave(self.ticket);
     }
 }
 
@@ -253,22 +265,23 @@ impl Latch {
 
     /// Somebody goes in: to be called before `look`.
     pub fn enter(&self) -> Entered<'_> {
-        self.gate.enter();
-        Entered(self)
+        Entered { latch: self, ticket: self.gate.enter() }
     }
 
-    /// The same by hand, for who cannot hold on to a value: each `go_in` has its `go_out`.
-    pub fn go_in(&self) {
-        self.gate.enter();
+    /// The same by hand, for who cannot hold on to a value: he goes in, and has looked; the ticket is for `go_out`.
+    pub fn go_in(&self) -> u64 {
+        let ticket = self.gate.enter();
+        self.look();
+        self.gate.looked(ticket)
     }
 
-    pub fn go_out(&self) {
-        self.gate.leave();
+    pub fn go_out(&self, ticket: u64) {
+        self.gate.leave(ticket);
     }
 
     /// halt.5.3
     pub fn quiesce(&self, longest: Duration) -> bool {
-        gates::quiesce(self.sidecar.as_deref(), &self.gate, longest)
+        gates::quiesce(self.sidecar.as_deref(), &self.gate, || self.look().epoch, longest)
     }
 
     /// halt.6.2. Raises `LatchForm`, and what writing raises; `ArgumentRange` of a realm in memory.

@@ -166,30 +166,36 @@ fn read_local(bytes: &[u8]) -> Option<Content> {
     Some(Content::Local { salt, time, scope, reason })
 }
 
-/// What a gate says: how often somebody went in, how often out, and the epoch that was seen last.
+/// What a gate says (halt.5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Counts {
-    pub entered: u64,
-    pub left: u64,
+pub(super) struct Word {
+    /// 0: nobody is on his way. Else who looked last, and how many have not looked since: one number, so that nobody reads half of it.
+    pub state: u64,
+    /// The epoch that was seen last.
     pub seen: u64,
 }
 
-impl Counts {
+/// The state of a gate through which somebody is on his way.
+pub(super) fn busy(seen: u64, stale: u64) -> u64 {
+    ((seen | 1) << 32) | stale.min(u64::from(u32::MAX))
+}
+
+impl Word {
     pub fn encode(self) -> [u8; GATE] {
         let mut out = [0; GATE];
-        let numbers = [self.entered, self.left, self.seen].into_iter().flat_map(u64::to_be_bytes);
+        let numbers = [self.state, self.seen].into_iter().flat_map(u64::to_be_bytes);
         for (slot, byte) in out.iter_mut().zip(numbers) {
             *slot = byte;
         }
         out
     }
 
-    pub fn read(bytes: &[u8; GATE]) -> Counts {
+    pub fn read(bytes: &[u8; GATE]) -> Word {
         let number = |at: usize| {
             let part = bytes.get(at..at + 8).and_then(|part| part.try_into().ok());
             part.map_or(0, u64::from_be_bytes)
         };
-        Counts { entered: number(0), left: number(8), seen: number(16) }
+        Word { state: number(0), seen: number(8) }
     }
 }
 

@@ -63,6 +63,7 @@ pub struct Engine<L> {
     pub(super) core: Mutex<Core>,
     pub(super) queue: Queue,
     pub(super) latch: Latch,
+    pub(super) latches: bool,
     operators: Mutex<Arc<Operators>>,
 }
 
@@ -84,7 +85,7 @@ impl<L: Log> Engine<L> {
     /// Before the first record, and with nothing that stops it.
     pub(super) fn over(log: L, key: SigningKey, limits: Limits) -> Engine<L> {
         let (core, operators) = (Mutex::new(Core::new(limits)), Mutex::default());
-        Engine { log, key, core, queue: Queue::default(), latch: Latch::in_memory(), operators }
+        Engine { log, key, core, queue: Queue::default(), latch: Latch::in_memory(), latches: true, operators }
     }
 
     pub(super) fn operators(&self) -> Result<MutexGuard<'_, Arc<Operators>>> {

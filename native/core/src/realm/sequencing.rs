@@ -20,6 +20,7 @@ use super::starting::Start;
 use super::state::State;
 use super::stopping::Shut;
 use crate::errors::{Code, Error, Result};
+use crate::halt::Entered;
 use crate::history::sha_tree::TreeHead;
 use crate::identity::Enrolled;
 use crate::limits::TIME_END;
@@ -99,11 +100,11 @@ impl<L: Log> Engine<L> {
     pub(super) fn sequence(&self, core: &mut Core, items: &[Item<'_>], now: u64) -> Result<Vec<Answer>> {
         check_clock(now)?;
         // Counted before anybody looks at the latch: a stop waits for whoever is on his way (halt.5.3).
-        let _entered = self.latch.enter();
+        let mut entered = self.latch.enter();
         // What does not get its turn has read and written nothing.
         let _turn = self.log.turn()?;
         for _ in 0..PATIENCE {
-            match self.try_sequence(core, items, now) {
+            match self.try_sequence(core, items, now, &mut entered) {
                 Ok(Some(answers)) => return Ok(answers),
                 // Others were first: judge again on what they have written.
                 Ok(None) => {}
@@ -131,12 +132,18 @@ impl<L: Log> Engine<L> {
         self.rebuild(core)
     }
 
-    fn try_sequence(&self, core: &mut Core, items: &[Item<'_>], now: u64) -> Result<Option<Vec<Answer>>> {
+    fn try_sequence(
+        &self,
+        core: &mut Core,
+        items: &[Item<'_>],
+        now: u64,
+        entered: &mut Entered<'_>,
+    ) -> Result<Option<Vec<Answer>>> {
         if self.log.head()? != core.replica.records() {
             self.catch_up(core)?;
             self.check_sequencer(core)?;
         }
-        let latched = self.latch.look();
+        let latched = entered.look();
         let firsts = self.firsts(core, &latched, items, now)?;
         let mut shut = None;
         let own: Vec<Item<'_>> = firsts.iter().map(|first| (None, &first.incoming)).collect();
