@@ -15,6 +15,7 @@ from tests.realm_world import (
     ENROL,
     ERASE,
     POLICY,
+    RESUME,
     REVOKE,
     TERM,
     TIME,
@@ -162,7 +163,7 @@ class History:
         """An entry of the registry, honest or nearly so."""
         rng, world, by = self.rng, self.world, self.root()
         seen = max(1, world.registry.size - rng.choice((0, 0, 0, 1, 4)))
-        openly = world.registry.proposals
+        openly = [each for each in world.registry.proposals if each.kind != RESUME]
         if openly and rng.random() < 0.5:
             proposal = rng.choice(openly)
             kind = proposal.kind if rng.random() < 0.9 else TERM
