@@ -27,7 +27,8 @@ SEED = os.environ.get("AMA2SEC_SEED", "2026")
 HISTORIES, STEPS = 34, 80
 
 # Codes of admission that no entry of a stream can have: the sequencer's own terms, budgets, and a genesis, which begins a stream.
-ELSEWHERE = {"TermInvalid", "QuotaExceeded", "GenesisInvalid", "RulesUnsupported"}
+# Halts have histories of their own: test_halt_agreement.
+ELSEWHERE = {"TermInvalid", "QuotaExceeded", "GenesisInvalid", "RulesUnsupported", "Halted"}
 REFUSED = {"KeyUnknown", "SignatureInvalid", "RealmOther", "BodyMissing", "BodySize", "BodyMismatch", "BodyUnexpected"}
 SHARED = {"PurposeWrong", "NotAMember", "SeqUsed", "SeqWindow", "BranchUnknown", "ContextAhead", "ContextForked"}
 VERDICTS = {
