@@ -72,6 +72,8 @@ class _Loop:
     def stop(self) -> None:
         """End it."""
         if not self._loop.is_closed():
+            # Threads that the loop has made for its own use end with it.
+            asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()

@@ -19,7 +19,7 @@ from tests.realm_writers import Place, Writer, now_ms
 def main(folder: Path) -> None:
     small = folder / "small"
     small.mkdir()
-    _run("mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(small))
+    _run("mount", "-t", "tmpfs", "-o", "size=2300k", "tmpfs", str(small))
     ballast = small / "ballast"
     ballast.write_bytes(bytes(300_000))
     place = Place(folder)

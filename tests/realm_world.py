@@ -112,7 +112,7 @@ class World:
 
     def sign(self, by: str, claims: dict[Any, Any], changes: dict[str, Any]) -> bytes:
         """An envelope over claims with changes; ``typ`` and ``seed`` may be changed too."""
-        typ = changes.pop("typ", TYP_OF.get(claims[3], MESSAGE_TYP))
+        typ = changes.pop("typ", TYP_OF.get(claims[3], MESSAGE_TYP) if isinstance(claims[3], int) else MESSAGE_TYP)
         claims = claims | {int(name[1:]): value for name, value in changes.items()}
         claims = {label: value for label, value in claims.items() if value is not ...}
         return make(seed_of(by), encode(claims), honest_header(kid_of(by), typ))

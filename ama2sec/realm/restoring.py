@@ -60,7 +60,7 @@ def restore(
 
 def _discard(path: Path) -> None:
     """A realm that was put back and did not begin its term must not go on."""
-    for ending in ("", "-wal", "-shm", ".turn", ".lock", ".wake"):
+    for ending in ("", "-wal", "-shm", ".turn", ".lock", ".wake", ".stop"):
         path.with_name(path.name + ending).unlink(missing_ok=True)
 
 

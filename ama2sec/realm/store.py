@@ -192,3 +192,4 @@ class Store:
         for thread in (self._watcher, self._looker):
             if thread is not None:
                 await asyncio.to_thread(thread.join)
+        self.engine.halts.close()

@@ -10,6 +10,8 @@ FILES = {
     "a peer with an enrolled key": ("test_peer_with_a_key.py",),
     "the keeper of a transcript": ("test_keeper_of_a_transcript.py",),
     "a program that calls this library": ("test_calling_program.py",),
+    "whoever wants a realm to go on that somebody has stopped": ("test_whoever_goes_on.py",),
+    "whoever wants a realm to stand still, without the file or a key": ("test_whoever_stops.py",),
     "a person at the same machine": ("test_person_at_the_machine.py",),
 }
 

@@ -138,7 +138,11 @@ def test_envelopes_of_other_shapes() -> None:
         elif way == 0:
             parts = mutation.mutate(rng, parts, mutation.JUNK)
         elif way == 1:
-            header = {1: -19, 4: KID["alice"], 16: rng.choice(("ama2sec-message+cose", "ama2sec-halt+cose", "jwt"))}
+            header = {
+                1: -19,
+                4: KID["alice"],
+                16: rng.choice(("ama2sec-message+cose", "ama2sec-halt+cose", "ama2sec-offer+cose", "jwt")),
+            }
             parts[0] = encode(mutation.mutate(rng, header, [*mutation.JUNK, -19, -8]))
         elif way == 2:
             parts[rng.choice((0, 2))] = mutation.item(rng)

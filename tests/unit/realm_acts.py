@@ -9,8 +9,9 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
-from ama2sec import PublicKey
-from ama2sec._native import RealmEngine, SigningKey
+from ama2sec import Id, PublicKey
+from ama2sec._native import LatchFile, RealmEngine, SigningKey
+from ama2sec.halt.permit import Permit
 from ama2sec.realm import (
     check_checkpoint,
     check_equivocation,
@@ -145,6 +146,28 @@ def enrolled_twice(desk: Desk, key: str, name: str) -> str:
 def held(desk: Desk, _: bytes) -> str:
     desk.take(desk.entry(POLICY, "root-1", [desk.id, policy(hold=True)]))
     return desk.hand_in(desk.entry(ERASE, "root-1", [OTHER, ""]))
+
+
+def halted(desk: Desk, talk: bytes) -> str:
+    desk.take(desk.local_halt())
+    return desk.hand_in(desk.say("bob", talk))
+
+
+def latched(desk: Desk, talk: bytes) -> str:
+    desk.engine.halts.halt_locally(encode([0]), "wrong prices", TIME)
+    return desk.hand_in(desk.say("bob", talk))
+
+
+def late(desk: Desk, talk: bytes) -> str:
+    permit = Permit(desk.engine.halts, Id(talk), Id(desk.ids["alice"]), 1e-9)
+    permit.check()
+    return "in time"
+
+
+def unreadable_sidecar(at: Any) -> object:
+    for name, data in (("x.db", b""), ("x.db.stop", b"rubbish")):
+        (at.folder / name).write_bytes(data)
+    return LatchFile.open(at.folder / "x.db")
 
 
 def begun(**how: Any) -> Callable[[object], object]:
@@ -312,6 +335,11 @@ REALM_ACTS: Final[dict[str, Callable[[Any], object]]] = {
     "GenesisInvalid": begun(d5=policy(q1=16)),
     "RulesUnsupported": begun(d1=2),
     "ProposalInvalid": realm(lambda desk, _: desk.hand_in(desk.approve(ENROL, "root-1", OTHER))),
+    "Halted": realm(halted),
+    "ResumeInvalid": realm(lambda desk, _: desk.hand_in(desk.resume("root-1", [OTHER]))),
+    "Latched": realm(latched),
+    "LatchForm": unreadable_sidecar,
+    "PermitExpired": realm(late),
     "RecordForm": lambda _: parse_record(b"a2r\1"),
     "RecordPosition": replayed(patched(4, bytes([0, 0, 0, 0, 0, 9]))),
     "RecordTime": replayed(patched(10, bytes(6))),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ama2sec import Identity, Realm, check_ancestry, reference
+from ama2sec import Ama2Error, Identity, Realm, check_ancestry, reference
 from ama2sec.realm import parse_record
 from tests.shell import Done, ama2sec, start
 
@@ -150,8 +150,12 @@ def test_a_backup_is_put_back_behind_a_term(orders: Path) -> None:
     again = ("restore", "monday.db", orders, "--reason", "the disk")
     good(realm(*again, "--head", "kept"))
     assert realm(*again).code == "FileExists"
-    last = good(realm("log", orders, "--json")).lines[-1]
-    assert last["kind"] == "term"
+    halt, term = good(realm("log", orders, "--json")).lines[-2:]
+    assert (halt["kind"], term["kind"]) == ("local-halt", "term")
+    # Nobody can say what was in force: it starts stopped, until an operator says that it may go on.
+    with pytest.raises(Ama2Error, match="Latched"):
+        asyncio.run(talk())
+    good(ama2sec("resume", orders, halt["id"], "--key", f"{orders}.keys/operator-1.key"))
     asyncio.run(talk())
     good(realm("verify", orders, "--head", "kept", "--impl", "reference"))
     assert realm("verify", orders, "--head", "later", "--json").code in {"CheckpointStale", "CheckpointForked"}

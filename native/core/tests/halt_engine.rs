@@ -190,7 +190,9 @@ fn whoever_is_on_his_way_keeps_a_stop_from_being_quiet() {
     // Who comes later sees the stop, and is not waited for; and neither is he who has looked since.
     let mut before = desk.engine.latch().enter();
     local(&desk, 2);
-    let after = desk.engine.latch().enter();
+    let mut after = desk.engine.latch().enter();
+    assert!(!desk.engine.quiesce(SOON));
+    after.look();
     assert!(!desk.engine.quiesce(SOON));
     before.look();
     assert!(desk.engine.quiesce(SOON));

@@ -273,6 +273,11 @@ impl EngineHalts {
         self.0.latch().go_in()
     }
 
+    /// This program is done with the realm.
+    fn close(&self) {
+        self.0.latch().close();
+    }
+
     fn leave(&self, ticket: u64) {
         self.0.latch().go_out(ticket);
     }

@@ -17,7 +17,7 @@ const STEP: Duration = Duration::from_micros(200);
 /// This process's gate. Without a sidecar it is a count in memory.
 #[derive(Debug)]
 pub(super) struct Gate {
-    place: Option<(Arc<Sidecar>, usize)>,
+    place: Mutex<Option<(Arc<Sidecar>, usize)>>,
     inside: Mutex<Inside>,
 }
 
@@ -40,7 +40,7 @@ impl Inside {
 
 impl Gate {
     pub fn in_memory() -> Gate {
-        Gate { place: None, inside: Mutex::default() }
+        Gate { place: Mutex::default(), inside: Mutex::default() }
     }
 
     /// A free gate of the sidecar, held until it is dropped. Raises `ArgumentRange` if there is none.
@@ -50,7 +50,7 @@ impl Gate {
             if sidecar.lock(gate_at(gate), GATE, libc::F_WRLCK) {
                 own.insert(gate);
                 drop(own);
-                let taken = Gate { place: Some((Arc::clone(sidecar), gate)), inside: Mutex::default() };
+                let taken = Gate { place: Mutex::new(Some((Arc::clone(sidecar), gate))), inside: Mutex::default() };
                 taken.write(Word::default());
                 return Ok(taken);
             }
@@ -60,7 +60,7 @@ impl Gate {
     }
 
     fn write(&self, word: Word) {
-        if let Some((sidecar, gate)) = &self.place {
+        if let Some((sidecar, gate)) = &*held(&self.place) {
             // What cannot be written cannot be overwritten by a stop either.
             let _ = sidecar.file.write_all_at(&word.encode(), gate_at(*gate));
         }
@@ -118,14 +118,21 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Lets others have it.
+    pub fn close(&self) {
+        if let Some((sidecar, gate)) = held(&self.place).take() {
+            let mut own = held(&sidecar.own);
+            let _ = sidecar.file.write_all_at(&Word::default().encode(), gate_at(gate));
+            sidecar.lock(gate_at(gate), GATE, libc::F_UNLCK);
+            own.remove(&gate);
+        }
+    }
+}
+
 impl Drop for Gate {
     fn drop(&mut self) {
-        if let Some((sidecar, gate)) = &self.place {
-            let mut own = held(&sidecar.own);
-            self.write(Word::default());
-            sidecar.lock(gate_at(*gate), GATE, libc::F_UNLCK);
-            own.remove(gate);
-        }
+        self.close();
     }
 }
 

@@ -63,6 +63,7 @@ impl Drop for Entered<'_> {
 }
 
 const GONE: &str = "the sidecar is gone, or another file is in its place";
+const CLOSED: &str = "the realm was closed in this program";
 const UNREADABLE: &str = "the sidecar cannot be read";
 
 /// The latch of one realm, in this process.
@@ -277,6 +278,13 @@ impl Latch {
 
     pub fn go_out(&self, ticket: u64) {
         self.gate.leave(ticket);
+    }
+
+    /// The program is done with the realm: its gate is free, and nothing passes here any more, because nobody would be counted.
+    pub fn close(&self) {
+        self.lost.store(true, Ordering::SeqCst);
+        *held(&self.seen) = self.read(Some(CLOSED));
+        self.gate.close();
     }
 
     /// halt.5.3

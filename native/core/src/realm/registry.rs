@@ -1,6 +1,6 @@
 //! The registry of a realm, as of any prefix (registry.1, registry.4). What may change it is judged in `registry_checks`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -90,6 +90,8 @@ pub struct Registry {
     pub(super) erased: BTreeSet<Id>,
     pub(super) seqs: HashMap<Id, Seq>,
     pub(super) halts: Halts,
+    /// The ids of all its leaves: what has no number is told apart by them (halt.3.1).
+    known: HashSet<Id>,
 }
 
 /// A change that has been judged: what `apply` does.
@@ -144,6 +146,7 @@ impl Registry {
             erased: BTreeSet::new(),
             seqs: HashMap::new(),
             halts: Halts::default(),
+            known: leaves.iter().copied().collect(),
         })
     }
 
@@ -196,6 +199,11 @@ impl Registry {
 
     pub fn proposal(&self, id: &Id) -> Option<&OpenProposal> {
         self.proposals.get(self.open.get(id)?)
+    }
+
+    /// Whether an entry with this id is a leaf.
+    pub fn has_leaf(&self, id: &Id) -> bool {
+        self.known.contains(id)
     }
 
     pub fn halts(&self) -> &Halts {
@@ -261,6 +269,7 @@ impl Registry {
     /// The admitted entry `id` becomes the next leaf, and changes what was judged that it changes.
     pub(super) fn apply(&mut self, id: &Id, seq: Option<(Id, Seq)>, change: Change) -> Result<()> {
         self.trees.append(self.branch, id)?;
+        self.known.insert(*id);
         self.size += 1;
         self.burn(seq);
         match change {

@@ -94,6 +94,7 @@ fn judge_halt(registry: &Registry, purpose: Purpose, entry: &AuthenticEnvelope) 
         Some(Act::Halt(part)) => {
             let local = claims.kind == Kind::LocalHalt;
             check_purpose(purpose, if local { Purpose::Sequencer } else { Purpose::Operator })?;
+            check_new(registry, entry.id())?;
             let scope = registry.effective_scope(&claims.agent, &part.scope);
             Ok(Change::Halted { author: claims.agent, scope })
         }
@@ -101,6 +102,7 @@ fn judge_halt(registry: &Registry, purpose: Purpose, entry: &AuthenticEnvelope) 
             if purpose != Purpose::Root {
                 check_purpose(purpose, Purpose::Operator)?;
             }
+            check_new(registry, entry.id())?;
             match &**part {
                 RegistryPart { own: Some(proposal), .. } => propose(registry, entry, proposal),
                 RegistryPart { approves: Some(id), .. } => approve(registry, entry, id),
@@ -111,6 +113,14 @@ fn judge_halt(registry: &Registry, purpose: Purpose, entry: &AuthenticEnvelope) 
         }
         _ => refuse(Code::Internal, "a halt or a resume", "neither"),
     }
+}
+
+/// halt.3.1: only a log that sequences what it has sequenced meets it; an engine answers with the original receipt.
+fn check_new(registry: &Registry, id: &Id) -> Result<()> {
+    if registry.has_leaf(id) {
+        return refuse(Code::SeqUsed, "a halt or a resume that was not sequenced before", text::hex(id));
+    }
+    Ok(())
 }
 
 fn propose(registry: &Registry, entry: &AuthenticEnvelope, proposal: &Proposal) -> Result<Change> {
