@@ -6,7 +6,7 @@ use super::budget::Limits;
 use super::export::{READ, export};
 use super::log::{Log, Pair};
 use super::queue::Queue;
-use super::receipt::encode_receipt;
+use super::receipt::{check_covers, encode_receipt};
 use super::record::Record;
 use super::replica::Replica;
 use super::sequencing::{Asked, Core, Incoming, Item, check_clock, may_pass, read};
@@ -185,6 +185,17 @@ impl<L: Log> Engine<L> {
             None
         };
         Ok(encode_receipt(&record, &core.checkpoint, proof.as_deref()))
+    }
+
+    /// The receipt of the record at a position under a head of this realm that was kept, with the proof that it is in that head's tree.
+    /// Raises the codes of record.4.3, and `CheckpointStale` for a head that does not reach the position.
+    pub fn receipt_under(&self, position: u64, kept: &str) -> Result<Vec<u8>> {
+        let mut core = self.core()?;
+        let checkpoint = core.replica.check_kept(kept.as_bytes())?;
+        check_covers(&checkpoint, position)?;
+        let record = self.pair_at(position)?.record;
+        let proof = prove_inclusion::<Rfc6962, _>(&mut core.replica.tree(), position, checkpoint.size())?;
+        Ok(encode_receipt(&record, kept, Some(&proof)))
     }
 
     /// The equivocations in the log, as portable evidence. What came since the last such question is read once more.
