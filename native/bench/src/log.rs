@@ -2,11 +2,9 @@
 //! same sharing of commits. By the clock on the wall, because a disk's time is no CPU time: on a busy
 //! machine both sides wait. Prints; asserts only that every entry is admitted.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
 use crate::opening;
@@ -154,7 +152,7 @@ fn senders(folder: &Path, durability: Durability) -> Outcome {
     let (mut theirs, bare_took) = timed(&made.entries, |entry| bare.put(entry))?;
     println!("{SENDERS} senders in threads, {EACH} messages each, durability {}", durability.as_str());
     line("ama2sec", &mut ours, took, shared);
-    line("bare SQLite, same rows, shared commits", &mut theirs, bare_took, bare.commits());
+    line("bare SQLite, same rows, shared commits", &mut theirs, bare_took, bare.commits()?);
     let ratio = percentile(&mut ours, 0.99) / percentile(&mut theirs, 0.99);
     let p99 = percentile(&mut ours, 0.99);
     let verdict = |met: bool| if met { "met" } else { "NOT MET" };
@@ -190,10 +188,18 @@ fn percentile(times: &mut [f64], part: f64) -> f64 {
 /// The same rows, and the same way to share a commit, without any judgement.
 struct Bare {
     connection: Mutex<Connection>,
-    waiting: Mutex<VecDeque<(u64, Vec<u8>)>>,
-    handed: Mutex<u64>,
-    done: Mutex<u64>,
-    commits: AtomicU64,
+    line: Mutex<Line>,
+    changed: Condvar,
+}
+
+/// Who waits, how many were handed in, committed and committed at once, and whether somebody is about it.
+#[derive(Default)]
+struct Line {
+    waiting: Vec<(u64, Vec<u8>)>,
+    handed: u64,
+    done: u64,
+    commits: u64,
+    busy: bool,
 }
 
 impl Bare {
@@ -204,35 +210,43 @@ impl Bare {
         connection.execute_batch(&format!(
             "PRAGMA synchronous={synchronous}; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=8000"
         ))?;
-        Ok(Bare {
-            connection: Mutex::new(connection),
-            waiting: Mutex::default(),
-            handed: Mutex::new(0),
-            done: Mutex::new(0),
-            commits: AtomicU64::new(0),
-        })
+        Ok(Bare { connection: Mutex::new(connection), line: Mutex::default(), changed: Condvar::new() })
     }
 
-    fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+    fn line(&self) -> Outcome<MutexGuard<'_, Line>> {
+        self.line.lock().map_err(|_| "a sender panicked".into())
+    }
+
+    fn commits(&self) -> Outcome<u64> {
+        Ok(self.line()?.commits)
     }
 
     fn put(&self, entry: &[u8]) -> Outcome {
-        let broken = |_| "a sender panicked";
-        let mine = {
-            let mut handed = self.handed.lock().map_err(|_| "a sender panicked")?;
-            let mine = *handed;
-            self.waiting.lock().map_err(|_| "a sender panicked")?.push_back((mine, entry.to_vec()));
-            *handed += 1;
-            mine
-        };
-        let mut connection = self.connection.lock().map_err(broken)?;
-        if *self.done.lock().map_err(|_| "a sender panicked")? > mine {
+        let mut line = self.line()?;
+        let mine = line.handed;
+        line.handed += 1;
+        line.waiting.push((mine, entry.to_vec()));
+        while line.busy && line.done <= mine {
+            line = self.changed.wait(line).map_err(|_| "a sender panicked")?;
+        }
+        if line.done > mine {
             return Ok(());
         }
-        let batch: Vec<_> = self.waiting.lock().map_err(|_| "a sender panicked")?.drain(..).collect();
+        line.busy = true;
+        let batch = std::mem::take(&mut line.waiting);
+        drop(line);
+        let size = self.write(&batch)?;
+        let mut line = self.line()?;
+        (line.done, line.commits, line.busy) = (size, line.commits + 1, false);
+        drop(line);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn write(&self, batch: &[(u64, Vec<u8>)]) -> Outcome<u64> {
+        let mut connection = self.connection.lock().map_err(|_| "a sender panicked")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for (position, entry) in &batch {
+        for (position, entry) in batch {
             let position = i64::try_from(*position)?;
             transaction.prepare_cached("INSERT INTO record VALUES (?1, ?2)")?.execute(params![position, [7u8; 164]])?;
             transaction.prepare_cached("INSERT INTO envelope VALUES (?1, ?2)")?.execute(params![position, entry])?;
@@ -241,9 +255,7 @@ impl Bare {
         let size = batch.last().map_or(0, |(position, _)| position + 1);
         transaction.prepare_cached(put)?.execute(params![i64::try_from(size)?, "x".repeat(250)])?;
         transaction.commit()?;
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        *self.done.lock().map_err(|_| "a sender panicked")? = size;
-        Ok(())
+        Ok(size)
     }
 }
 

@@ -83,15 +83,14 @@ impl<L: Log> Engine<L> {
         // Judged alone, before anybody shares a time with it.
         check_clock(now)?;
         let ticket = self.queue.push(&entry, now)?;
-        loop {
-            let core = self.core();
-            // Whoever had the engine before may have taken this entry along.
-            if let Some(answer) = ticket.take() {
-                return answer;
-            }
-            let mut core = core.inspect_err(|_| drop(self.queue.leave(&ticket)))?;
-            self.work(&mut core)?;
+        // Waits for its answer, and not for the engine: else whoever was just answered would have that again before the others wake up.
+        if let Some(answer) = ticket.wait() {
+            return answer;
         }
+        let _next = self.queue.pass_on_later();
+        let mut core = self.core().inspect_err(|_| drop(self.queue.leave(&ticket)))?;
+        self.work(&mut core)?;
+        ticket.take().unwrap_or_else(|| Err(Error::new(Code::Internal, "the answer to one's own entry", "none")))
     }
 
     /// Takes along all who wait, and gives each its answer.
