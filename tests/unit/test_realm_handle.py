@@ -223,12 +223,12 @@ async def test_a_receipt_is_proved_under_a_head_that_was_kept() -> None:
                 found.add(caught.value.code)
             return found
 
-        reference.check_receipt(
-            proof, sent.entry, reference.EnrolledKey(bytes(key)), origin, head=kept.encode()
-        )
+        reference.check_receipt(proof, sent.entry, reference.EnrolledKey(bytes(key)), origin, head=kept.encode())
         assert codes(proof, before) == codes(proof, realm.head()) == codes(bytes(receipt), kept) == {"NeedsProof"}
         assert codes(proof, "") == {"CheckpointForm"}
-        other = reference.sign_checkpoint(realm._keys.get("sequencer")._own_key().expose_seed(), origin, found["size"], bytes(32))
+        other = reference.sign_checkpoint(
+            realm._keys.get("sequencer")._own_key().expose_seed(), origin, found["size"], bytes(32)
+        )
         assert codes(proof, other.decode()) == {"CheckpointForked"}
         for data, head, code in (
             (receipt, other.decode(), "CheckpointForked"),
