@@ -16,7 +16,7 @@ enum Told {
     Nothing,
     /// It is its turn to have the engine.
     Turn,
-    Answer(Result<Answer>),
+    Answer(Box<Result<Answer>>),
 }
 
 /// Where a caller waits.
@@ -65,7 +65,7 @@ impl Job {
     }
 
     pub fn answer(&self, answer: Result<Answer>) {
-        self.slot.tell(Told::Answer(answer));
+        self.slot.tell(Told::Answer(Box::new(answer)));
     }
 }
 
@@ -75,7 +75,7 @@ impl Ticket {
         let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             match std::mem::take(&mut *told) {
-                Told::Answer(answer) => return Some(answer),
+                Told::Answer(answer) => return Some(*answer),
                 Told::Turn => return None,
                 Told::Nothing => told = self.0.changed.wait(told).unwrap_or_else(PoisonError::into_inner),
             }
@@ -85,7 +85,7 @@ impl Ticket {
     /// The answer, if it is there, once.
     pub fn take(&self) -> Option<Result<Answer>> {
         match std::mem::take(&mut *self.0.told.lock().unwrap_or_else(PoisonError::into_inner)) {
-            Told::Answer(answer) => Some(answer),
+            Told::Answer(answer) => Some(*answer),
             Told::Nothing | Told::Turn => None,
         }
     }
