@@ -338,6 +338,7 @@ _ROWS: Final[tuple[tuple[int, str, str, str, bool, str], ...]] = (
     ),
     (222, "BodySize", "body", "envelope.7.3", True, "The body's length is not the one that the claims state."),
     (223, "BodyUnexpected", "body", "envelope.7.1", True, "A body was given and the claims commit to none."),
+    (224, "BodyForm", "body", "agent.2", True, "The body does not read as what its reader asks for."),
     (230, "RealmOther", "refused", "envelope.6.4", True, "The envelope belongs to another realm."),
     (231, "Latched", "halt", "halt.5.2", True, "A stop is in force on this host."),
     (232, "QuotaExceeded", "refused", "admission.1", True, "The author's budget is spent."),

@@ -70,12 +70,12 @@ def decode_text(body: bytes) -> str:
 
 
 def decode_json(body: bytes) -> Any:
-    """The body as JSON (RFC 8259: no NaN, and no name twice in an object). Raises ``Utf8Invalid``, ``BodyMismatch``."""
+    """The body as JSON (RFC 8259: no NaN, and no name twice in an object). Raises ``Utf8Invalid``, ``BodyForm``."""
     text = decode_text(body)
     try:
         return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
     except (ValueError, RecursionError):
-        raise error("BodyMismatch", "a body of JSON", "something else") from None
+        raise error("BodyForm", "a body of JSON", "something else") from None
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -41,9 +41,15 @@ class Receipt:
     position: int
     data: bytes
 
-    def proof(self) -> Receipt:
-        """The same under the newest head, with the proof that this head covers the record."""
-        return self.realm.receipt(self.position, proof=True)
+    def proof(self, head: str | None = None) -> Receipt:
+        """The same with the proof that the newest head covers the record; or that ``head`` does, one of this realm that was kept.
+
+        Raises ``CheckpointStale`` where that head is older than the entry, or above the log; ``CheckpointForked``, ``CheckpointForm``,
+        ``CheckpointKey``, ``CheckpointOther``. ``check_receipt`` checks it anywhere. Source: spec record.3.
+        """
+        if head is None:
+            return self.realm.receipt(self.position, proof=True)
+        return Receipt(self.realm, self.position, self.realm.engine.receipt(self.position, head=head))
 
     def __bytes__(self) -> bytes:
         """As ``check_receipt`` takes it."""

@@ -151,6 +151,14 @@ class Lease:
             self.below = below
             self._acked = {position for position in self._acked if position >= below}
 
+    def rewind(self, records: int) -> None:
+        """Forget what was acknowledged at positions from ``records`` on: other entries will stand there (spec log.6.4)."""
+        self.check()
+        if self.below > records or any(position >= records for position in self._acked):
+            self.below = min(self.below, records)
+            self._acked = {position for position in self._acked if position < records}
+            self._write()
+
     # -- the file ------------------------------------------------------------------------------------------------
 
     def _read(self, path: Path) -> None:

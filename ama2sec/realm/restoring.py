@@ -13,6 +13,7 @@ from pathlib import Path
 from ama2sec import _files
 from ama2sec._native import RealmFile
 from ama2sec.identity import Identity
+from ama2sec.realm.lease import Lease
 from ama2sec.realm.sdk import Opening, Realm
 
 __all__ = ["restore"]
@@ -30,7 +31,8 @@ def restore(
 
     The backup is judged before anything is written; with ``head`` also against a head that was kept at the time. ``roots``: the keys that
     the root quorum asks for; in a realm for trying out those beside it. Where they do not suffice the term waits for the others, as any
-    proposal. Raises ``FileExists``, ``FileUnreadable``, the first fault of the backup, and what ``Realm.open`` raises.
+    proposal. What agents have acknowledged behind the backup is forgotten. Raises ``FileExists``, ``FileUnreadable``, the first fault of
+    the backup, ``AgentInUse`` (somebody still has an agent open), ``StateForm``, and what ``Realm.open`` raises.
     """
 
     async def opens() -> Realm:
@@ -40,6 +42,7 @@ def restore(
             source.check_kept(head)
         if os.path.lexists(path):
             raise _files.exists(path)
+        _forget(Path(f"{os.fspath(path)}.keys"), source.records)
         source.backup(path)
         try:
             _files.sync_folder(Path(path).parent)
@@ -56,6 +59,16 @@ def restore(
         return realm
 
     return Opening(opens)
+
+
+def _forget(keys: Path, records: int) -> None:
+    """Positions behind the backup will be those of other entries: nobody may take one for acknowledged that he has never seen."""
+    for state in sorted(keys.glob("*.state")):
+        lease = Lease(state)
+        try:
+            lease.rewind(records)
+        finally:
+            lease.close()
 
 
 def _discard(path: Path) -> None:

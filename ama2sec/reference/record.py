@@ -104,8 +104,10 @@ def make_receipt(record: bytes, checkpoint: bytes, proof: bytes | None) -> bytes
     return encode(["ama2sec-receipt", 1, record, checkpoint, proof])
 
 
-def check_receipt(receipt: bytes, envelope: bytes, key: EnrolledKey, origin: str) -> Receipt:
-    """The steps of record.3 for a message, bare or in an entry."""
+def check_receipt(
+    receipt: bytes, envelope: bytes, key: EnrolledKey, origin: str, *, head: bytes | None = None
+) -> Receipt:
+    """The steps of record.3 for a message, bare or in an entry. ``head``: the text of one that the checker has kept."""
     match read_evidence(receipt, MAX_RECEIPT, "ReceiptForm"):
         case ["ama2sec-receipt", 1 as version, bytes(line), bytes(text), (bytes() | None) as proof] if (
             version is not True
@@ -122,6 +124,12 @@ def check_receipt(receipt: bytes, envelope: bytes, key: EnrolledKey, origin: str
         refuse("CheckpointStale", f"a size above {record.position}", str(checkpoint.size))
     if proof is not None:
         check_record_inclusion(line, record.position, checkpoint.size, checkpoint.root, proof)
+    if head is not None:
+        kept = check_checkpoint(head, key, origin)
+        if proof is None or checkpoint.size != kept.size:
+            refuse("NeedsProof", f"a proof at size {kept.size}", "none" if proof is None else str(checkpoint.size))
+        if checkpoint.root != kept.root:
+            refuse("CheckpointForked", kept.root.hex(), checkpoint.root.hex())
     return Receipt(record, checkpoint, proof is not None)
 
 

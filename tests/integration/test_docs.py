@@ -150,7 +150,20 @@ def test_every_command_and_every_status_is_in_the_page_of_the_command_line() -> 
     from ama2sec.errors import FAMILIES
 
     text = (REPOSITORY / "docs" / "cli.md").read_text()
-    for command in ("keygen", "id", "directory", "sign", "verify", "inspect", "tree", "errors"):
+    for command in (
+        "keygen",
+        "id",
+        "directory",
+        "sign",
+        "verify",
+        "inspect",
+        "tree",
+        "realm",
+        "replay",
+        "dag",
+        "head",
+        "errors",
+    ):
         assert f"## {command}\n" in text, command
     for family in FAMILIES.values():
         assert f"| {family.exit_code} |" in text, family

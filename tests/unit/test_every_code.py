@@ -42,6 +42,7 @@ from ama2sec.hazmat import ed25519_sign, ed25519_verify
 from ama2sec.history import write_transcript
 from ama2sec.history.archive import Archive
 from ama2sec.limits import MAX_BODY, MAX_ITEM
+from ama2sec.realm.bodies import decode_json
 from ama2sec.reference import encode, rule_s
 from tests.shell import start
 from tests.unit.realm_acts import REALM_ACTS
@@ -304,6 +305,7 @@ ACTS: dict[str, Callable[[Place], object]] = {
     "BodyMismatch": lambda at: at.verified(open_claims(c12=body_claim(b"x")), body=b"y", body_salt=BODY_SALT),
     "BodySize": lambda at: at.verified(open_claims(c12=body_claim(b"x")), body=b"xx", body_salt=BODY_SALT),
     "BodyUnexpected": lambda at: at.verified(open_claims(), body=b"x", body_salt=BODY_SALT),
+    "BodyForm": lambda _: decode_json(b'{"sku": 7'),
     "RealmOther": lambda at: at.verified(
         open_claims(c1=b"r" * 32, c4=[b"a" * 32, None], c5=[0, ZEROS, 1, b"f" * 32]),
     ),

@@ -83,7 +83,7 @@ def test_the_largest_body_is_one() -> None:
 def test_what_is_not_json_is_the_senders_fault(data: bytes) -> None:
     with pytest.raises(Ama2Error) as caught:
         decode_json(data)
-    assert (caught.value.code, caught.value.blame) == ("BodyMismatch", "peer")
+    assert (caught.value.code, caught.value.blame) == ("BodyForm", "peer")
 
 
 def test_what_is_not_text_is_the_senders_fault() -> None:

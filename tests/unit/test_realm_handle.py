@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ama2sec import Id, Identity, Offer, Realm, check_inclusion, prove_inclusion
+from ama2sec import Id, Identity, Offer, Realm, check_inclusion, prove_inclusion, reference
 from ama2sec._native import Accumulator
 from ama2sec.errors import Ama2Error
 from ama2sec.realm import check_receipt
@@ -187,7 +187,54 @@ async def test_receipts_are_checked_with_nothing_but_the_sequencers_key() -> Non
         proved = check_receipt(bytes(sent.receipt().proof()), envelope, key, realm.engine.origin)
         promised = check_receipt(bytes(sent.receipt()), envelope, key, realm.engine.origin)
         assert proved != promised
+        for entry in (envelope, sent.entry):  # alone, or with its body
+            assert check_receipt(bytes(sent.receipt()), entry, key, realm.engine.origin) == promised
         for nowhere in (Id(b"\1" * 32), 10_000):
             with pytest.raises(Ama2Error) as caught:
                 realm.receipt(nowhere)
             assert caught.value.code == "ArgumentRange"
+
+
+@on_loop
+async def test_a_receipt_is_proved_under_a_head_that_was_kept() -> None:
+    """By both implementations: under that head, and under no other."""
+    async with Realm.dev() as realm:
+        a = await realm.agent("a")
+        sent = await a.send("0")
+        before, receipt = realm.head(), sent.receipt()
+        later = await a.send("1")
+        kept = realm.head()
+        await a.send("2")
+        key, origin = realm._keys.get("sequencer").public, realm.engine.origin
+        proof = bytes(receipt.proof(kept))
+        found = check_receipt(proof, sent.entry, key, origin, head=kept)
+        assert (found["record"]["position"], found["included"]) == (sent.position, True)
+        assert found["size"] == int(kept.split("\n")[1]) < realm.engine.records
+
+        def codes(data: bytes, head: str) -> set[str]:
+            """The one code of both."""
+            found = set()
+            for check, known, text in (
+                (check_receipt, key, head),
+                (reference.check_receipt, reference.EnrolledKey(bytes(key)), head.encode()),
+            ):
+                with pytest.raises(Ama2Error) as caught:
+                    check(data, sent.entry, known, origin, head=text)  # type: ignore[operator]
+                found.add(caught.value.code)
+            return found
+
+        reference.check_receipt(proof, sent.entry, reference.EnrolledKey(bytes(key)), origin, head=kept.encode())
+        assert codes(proof, before) == codes(proof, realm.head()) == codes(bytes(receipt), kept) == {"NeedsProof"}
+        assert codes(proof, "") == {"CheckpointForm"}
+        other = reference.sign_checkpoint(
+            realm._keys.get("sequencer")._own_key().expose_seed(), origin, found["size"], bytes(32)
+        )
+        assert codes(proof, other.decode()) == {"CheckpointForked"}
+        for data, head, code in (
+            (receipt, other.decode(), "CheckpointForked"),
+            (later.receipt(), before, "CheckpointStale"),
+            (receipt, "", "CheckpointForm"),
+        ):
+            with pytest.raises(Ama2Error) as caught:
+                data.proof(head)
+            assert caught.value.code == code

@@ -1,26 +1,27 @@
 //! A realm in a file: senders in several threads with `fsync` before each answer, against a bare SQLite loop with the same rows and the
-//! same sharing of commits; and how long it takes to open. By the clock on the wall, because a disk's time is no CPU time: on a busy
+//! same sharing of commits. By the clock on the wall, because a disk's time is no CPU time: on a busy
 //! machine both sides wait. Prints; asserts only that every entry is admitted.
 
-use std::collections::VecDeque;
-use std::path::Path;
-use std::sync::Mutex;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Instant;
 
+use crate::opening;
 use crate::support::{self, QUORUMS, SEQUENCER, START, Who, enrol_part, genesis, key, root};
 use ama2sec_core::identity::Purpose;
 use ama2sec_core::message::{Id, OpenPart, Proposal, Seq};
 use ama2sec_core::realm::draft::{Author, Parts, draft_message, draft_open, draft_proposal};
 use ama2sec_core::realm::engine::{Answer, Engine, Submission};
 use ama2sec_core::realm::log::{Durability, Log, SqliteLog};
-use ama2sec_core::realm::{Limits, Start, State};
+use ama2sec_core::realm::{Limits, State};
 use rusqlite::{Connection, TransactionBehavior, params};
 
-type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+pub(crate) type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-const SENDERS: u16 = 8;
+pub(crate) const SENDERS: u16 = 8;
 /// Checkpoints of SQLite lie 8,000 pages apart, and each stops somebody: enough messages for several.
-const EACH: usize = 2_500;
+const EACH: u32 = 2_500;
 const P99_MS: f64 = 1.2;
 const BARE: f64 = 1.3;
 
@@ -28,16 +29,23 @@ pub fn run(big: bool) -> Outcome {
     let folder = tempfile::tempdir()?;
     senders(folder.path(), Durability::Full)?;
     senders(folder.path(), Durability::Normal)?;
-    opening(folder.path(), if big { 1_000_000 } else { 50_000 })
+    opening::run(folder.path(), if big { 1_000_000 } else { 50_000 })
 }
 
 /// What one sender hands in.
 type Entries = Vec<Vec<u8>>;
 
 struct Made {
-    engine: Engine<SqliteLog>,
-    realm: Id,
+    world: World,
     entries: Vec<Entries>,
+}
+
+/// A realm with senders in one conversation.
+pub(crate) struct World {
+    pub engine: Engine<SqliteLog>,
+    pub realm: Id,
+    people: Vec<Who>,
+    chat: Id,
 }
 
 fn parts(counter: u32, salt: u16) -> Parts<'static> {
@@ -48,7 +56,7 @@ fn parts(counter: u32, salt: u16) -> Parts<'static> {
     Parts { recipients: Vec::new(), seq, time: START, salt: bytes, body: None }
 }
 
-fn admitted(answer: &Answer) -> Outcome {
+pub(crate) fn admitted(answer: &Answer) -> Outcome {
     match answer {
         Answer::Sequenced { error: None, .. } => Ok(()),
         other => Err(format!("not admitted: {other:?}").into()),
@@ -59,8 +67,8 @@ fn hand_in<L: Log>(engine: &Engine<L>, envelope: &[u8]) -> Outcome {
     admitted(&engine.submit(Submission { envelope, body: None }, START)?)
 }
 
-/// A realm with senders, and what each of them will say.
-fn made(path: &Path, durability: Durability, each: usize) -> Outcome<Made> {
+/// A realm with senders.
+pub(crate) fn world(path: &Path, durability: Durability) -> Outcome<World> {
     let log = SqliteLog::create(path, durability)?;
     let (engine, genesis) = Engine::create(log, key(SEQUENCER), &genesis(QUORUMS, true), START, Limits::NONE)?;
     let realm = genesis.id;
@@ -82,15 +90,28 @@ fn made(path: &Path, durability: Durability, each: usize) -> Outcome<Made> {
     })?;
     hand_in(&engine, &open)?;
     let chat = support::id_of(&open);
-    let say = |who: Who, counter: u32| {
-        drafted(&engine, who, |author, state| {
-            let seen = state.seen(state.seen_registry(state.registry_size())?, &chat, &chat, 1)?;
-            draft_message(author, &parts(counter, who.seed), &seen, Vec::new())
-        })
-    };
-    let all = |who: &Who| (1..=u32::try_from(each)?).map(|counter| say(*who, counter)).collect::<Outcome<Entries>>();
-    let entries = people.iter().map(all).collect::<Outcome<Vec<_>>>()?;
-    Ok(Made { engine, realm, entries })
+    Ok(World { engine, realm, people, chat })
+}
+
+impl World {
+    /// What each of the senders says next, under these numbers.
+    pub fn entries(&self, numbers: Range<u32>) -> Outcome<Vec<Entries>> {
+        let chat = &self.chat;
+        let say = |who: Who, counter: u32| {
+            drafted(&self.engine, who, |author, state| {
+                let seen = state.seen(state.seen_registry(state.registry_size())?, chat, chat, 1)?;
+                draft_message(author, &parts(counter, who.seed), &seen, Vec::new())
+            })
+        };
+        let all = |who: &Who| numbers.clone().map(|counter| say(*who, counter)).collect::<Outcome<Entries>>();
+        self.people.iter().map(all).collect()
+    }
+}
+
+fn made(path: &Path, durability: Durability, each: u32) -> Outcome<Made> {
+    let world = world(path, durability)?;
+    let entries = world.entries(1..each + 1)?;
+    Ok(Made { world, entries })
 }
 
 fn drafted<L: Log>(
@@ -122,13 +143,16 @@ fn timed(entries: &[Entries], hand_in: impl Fn(&[u8]) -> Outcome + Sync) -> Outc
 }
 
 fn senders(folder: &Path, durability: Durability) -> Outcome {
-    let made = made(&folder.join(format!("{}.db", durability.as_str())), durability, EACH)?;
-    let (mut ours, took) = timed(&made.entries, |entry| hand_in(&made.engine, entry))?;
+    let path = folder.join(format!("{}.db", durability.as_str()));
+    let made = made(&path, durability, EACH)?;
+    let before = commits(&path)?;
+    let (mut ours, took) = timed(&made.entries, |entry| hand_in(&made.world.engine, entry))?;
+    let shared = commits(&path)? - before;
     let bare = Bare::new(&folder.join(format!("{}-bare.db", durability.as_str())), durability)?;
     let (mut theirs, bare_took) = timed(&made.entries, |entry| bare.put(entry))?;
     println!("{SENDERS} senders in threads, {EACH} messages each, durability {}", durability.as_str());
-    line("ama2sec", &mut ours, took);
-    line("bare SQLite, same rows, shared commits", &mut theirs, bare_took);
+    line("ama2sec", &mut ours, took, shared);
+    line("bare SQLite, same rows, shared commits", &mut theirs, bare_took, bare.commits()?);
     let ratio = percentile(&mut ours, 0.99) / percentile(&mut theirs, 0.99);
     let p99 = percentile(&mut ours, 0.99);
     let verdict = |met: bool| if met { "met" } else { "NOT MET" };
@@ -139,10 +163,21 @@ fn senders(folder: &Path, durability: Durability) -> Outcome {
     Ok(())
 }
 
-fn line(what: &str, times: &mut [f64], took: f64) {
+/// How often somebody was woken, which is once a commit (log.4).
+fn commits(realm: &Path) -> Outcome<u64> {
+    let mut wake = PathBuf::from(realm).into_os_string();
+    wake.push(".wake");
+    let count = std::fs::read(wake)?.try_into().map_err(|_| "a counter of 8 bytes")?;
+    Ok(u64::from_be_bytes(count))
+}
+
+fn line(what: &str, times: &mut [f64], took: f64, commits: u64) {
+    let shared = times.len() as f64 / commits as f64;
     let rate = times.len() as f64 / took;
     let [half, p99, p999] = [0.5, 0.99, 0.999].map(|part| percentile(times, part));
-    println!("  {what:<40} p50 {half:>6.2} ms   p99 {p99:>6.2} ms   p99.9 {p999:>6.2} ms   {rate:>8.0} messages/s");
+    println!(
+        "  {what:<40} p50 {half:>6.2} ms   p99 {p99:>6.2} ms   p99.9 {p999:>6.2} ms   {rate:>8.0} messages/s, {shared:.1} a commit"
+    );
 }
 
 fn percentile(times: &mut [f64], part: f64) -> f64 {
@@ -153,9 +188,18 @@ fn percentile(times: &mut [f64], part: f64) -> f64 {
 /// The same rows, and the same way to share a commit, without any judgement.
 struct Bare {
     connection: Mutex<Connection>,
-    waiting: Mutex<VecDeque<(u64, Vec<u8>)>>,
-    handed: Mutex<u64>,
-    done: Mutex<u64>,
+    line: Mutex<Line>,
+    changed: Condvar,
+}
+
+/// Who waits, how many were handed in, committed and committed at once, and whether somebody is about it.
+#[derive(Default)]
+struct Line {
+    waiting: Vec<(u64, Vec<u8>)>,
+    handed: u64,
+    done: u64,
+    commits: u64,
+    busy: bool,
 }
 
 impl Bare {
@@ -166,30 +210,43 @@ impl Bare {
         connection.execute_batch(&format!(
             "PRAGMA synchronous={synchronous}; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=8000"
         ))?;
-        Ok(Bare {
-            connection: Mutex::new(connection),
-            waiting: Mutex::default(),
-            handed: Mutex::new(0),
-            done: Mutex::new(0),
-        })
+        Ok(Bare { connection: Mutex::new(connection), line: Mutex::default(), changed: Condvar::new() })
+    }
+
+    fn line(&self) -> Outcome<MutexGuard<'_, Line>> {
+        self.line.lock().map_err(|_| "a sender panicked".into())
+    }
+
+    fn commits(&self) -> Outcome<u64> {
+        Ok(self.line()?.commits)
     }
 
     fn put(&self, entry: &[u8]) -> Outcome {
-        let broken = |_| "a sender panicked";
-        let mine = {
-            let mut handed = self.handed.lock().map_err(|_| "a sender panicked")?;
-            let mine = *handed;
-            self.waiting.lock().map_err(|_| "a sender panicked")?.push_back((mine, entry.to_vec()));
-            *handed += 1;
-            mine
-        };
-        let mut connection = self.connection.lock().map_err(broken)?;
-        if *self.done.lock().map_err(|_| "a sender panicked")? > mine {
+        let mut line = self.line()?;
+        let mine = line.handed;
+        line.handed += 1;
+        line.waiting.push((mine, entry.to_vec()));
+        while line.busy && line.done <= mine {
+            line = self.changed.wait(line).map_err(|_| "a sender panicked")?;
+        }
+        if line.done > mine {
             return Ok(());
         }
-        let batch: Vec<_> = self.waiting.lock().map_err(|_| "a sender panicked")?.drain(..).collect();
+        line.busy = true;
+        let batch = std::mem::take(&mut line.waiting);
+        drop(line);
+        let size = self.write(&batch)?;
+        let mut line = self.line()?;
+        (line.done, line.commits, line.busy) = (size, line.commits + 1, false);
+        drop(line);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn write(&self, batch: &[(u64, Vec<u8>)]) -> Outcome<u64> {
+        let mut connection = self.connection.lock().map_err(|_| "a sender panicked")?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for (position, entry) in &batch {
+        for (position, entry) in batch {
             let position = i64::try_from(*position)?;
             transaction.prepare_cached("INSERT INTO record VALUES (?1, ?2)")?.execute(params![position, [7u8; 164]])?;
             transaction.prepare_cached("INSERT INTO envelope VALUES (?1, ?2)")?.execute(params![position, entry])?;
@@ -198,41 +255,8 @@ impl Bare {
         let size = batch.last().map_or(0, |(position, _)| position + 1);
         transaction.prepare_cached(put)?.execute(params![i64::try_from(size)?, "x".repeat(250)])?;
         transaction.commit()?;
-        *self.done.lock().map_err(|_| "a sender panicked")? = size;
-        Ok(())
+        Ok(size)
     }
-}
-
-/// How long it takes to open a realm: every verdict and root again, and in full every signature.
-fn opening(folder: &Path, records: usize) -> Outcome {
-    let path = folder.join("large.db");
-    let each = records / usize::from(SENDERS);
-    let Made { engine, realm, entries } = made(&path, Durability::Normal, each)?;
-    for mine in &entries {
-        let items: Vec<Submission<'_>> = mine.iter().map(|envelope| Submission { envelope, body: None }).collect();
-        engine.submit_many(&items, START)?.iter().try_for_each(admitted)?;
-    }
-    drop((engine, entries));
-    let count = opened(&path, &realm, Start::Quick)?;
-    let again = opened(&path, &realm, Start::Full)?;
-    if count == again { Ok(()) } else { Err(format!("{count} records, then {again}").into()) }
-}
-
-/// How many records there were.
-fn opened(path: &Path, realm: &Id, start: Start) -> Outcome<u64> {
-    let (before, begun) = (resident_mb(), Instant::now());
-    let loaded = Engine::load(SqliteLog::open(path, None)?, key(SEQUENCER), realm, Limits::NONE, start)?;
-    let took = begun.elapsed().as_secs_f64();
-    let count = loaded.with(|replica| Ok(replica.records()))?;
-    println!("opening a realm of {count} records, {start:?}: {took:.2} s, {:.0} records/s", count as f64 / took);
-    println!("  resident memory grew by {} MB", resident_mb().saturating_sub(before));
-    Ok(count)
-}
-
-fn resident_mb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap_or_default().to_owned();
-    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
 }
 
 #[cfg(test)]
@@ -244,10 +268,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap_or_else(|fault| unreachable!("{fault}"));
         let made =
             made(&folder.path().join("a.db"), Durability::Full, 5).unwrap_or_else(|fault| unreachable!("{fault}"));
-        let ours = timed(&made.entries, |entry| hand_in(&made.engine, entry));
+        let ours = timed(&made.entries, |entry| hand_in(&made.world.engine, entry));
         assert_eq!(ours.map(|(times, _)| times.len()).ok(), Some(40));
-        let again = timed(&made.entries, |entry| hand_in(&made.engine, entry));
+        let again = timed(&made.entries, |entry| hand_in(&made.world.engine, entry));
         assert!(again.is_err(), "duplicates are no figure");
-        assert!(opening(folder.path(), 80).is_ok());
     }
 }

@@ -4,6 +4,7 @@
 mod admission;
 mod clock;
 mod log;
+mod opening;
 mod proofs;
 #[path = "../../core/tests/realm_support/mod.rs"]
 mod support;
@@ -37,6 +38,11 @@ fn main() -> Outcome {
     }
     if asked.first().is_some_and(|first| first == "admission") {
         return admission::run();
+    }
+    if let [log, open, rest @ ..] = asked.as_slice()
+        && (log.as_str(), open.as_str()) == ("log", "--open")
+    {
+        return opening::open(rest);
     }
     if asked.first().is_some_and(|first| first == "log") {
         return log::run(asked.get(1).is_some_and(|second| second == "--big"));

@@ -109,6 +109,7 @@ catalogue! {
     221 BodyMismatch "body" Peer "envelope.7.4" true "The body (or its salt) is not the one that the claims commit to.";
     222 BodySize "body" Peer "envelope.7.3" true "The body's length is not the one that the claims state.";
     223 BodyUnexpected "body" Peer "envelope.7.1" true "A body was given and the claims commit to none.";
+    224 BodyForm "body" Peer "agent.2" true "The body does not read as what its reader asks for.";
     230 RealmOther "refused" Peer "envelope.6.4" true "The envelope belongs to another realm.";
     231 Latched "halt" Peer "halt.5.2" true "A stop is in force on this host.";
     232 QuotaExceeded "refused" Peer "admission.1" true "The author's budget is spent.";

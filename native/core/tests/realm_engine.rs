@@ -72,11 +72,11 @@ fn an_entry_gets_a_receipt_that_a_stranger_can_check() {
     for pair in desk.engine.log().read(0, 100).unwrap() {
         for with_proof in [false, true] {
             let receipt = desk.engine.receipt(pair.record.position, with_proof).unwrap();
-            let found = check_receipt(&receipt, &pair.envelope, sequencer.public(), &origin).unwrap();
+            let found = check_receipt(&receipt, &pair.envelope, sequencer.public(), &origin, None).unwrap();
             assert_eq!((found.record(), found.is_included()), (&pair.record, with_proof));
             let other = genesis(QUORUMS, false);
             let code = |receipt: &[u8], envelope: &[u8], key: &ama2sec_core::identity::EnrolledKey, origin: &str| {
-                check_receipt(receipt, envelope, key, origin).map(|_| ()).unwrap_err().code
+                check_receipt(receipt, envelope, key, origin, None).map(|_| ()).unwrap_err().code
             };
             assert_eq!(code(&receipt, &other, sequencer.public(), &origin), Code::RecordDigest);
             assert_eq!(code(&receipt, &pair.envelope, key(1).public(), &origin), Code::CheckpointKey);
@@ -84,11 +84,29 @@ fn an_entry_gets_a_receipt_that_a_stranger_can_check() {
             assert_eq!(code(&receipt[1..], &pair.envelope, sequencer.public(), &origin), Code::ReceiptForm);
         }
     }
+    // Under a head that was kept, and under no other.
+    let kept = desk.engine.head().unwrap();
+    let pair = desk.engine.log().read(7, 1).unwrap().remove(0);
+    let bytes = desk.message();
+    desk.record(&bytes);
+    let under = desk.engine.receipt_under(7, &kept).unwrap();
+    let checked = |receipt: &[u8], head: &str| {
+        let found = check_receipt(receipt, &pair.envelope, sequencer.public(), &origin, Some(head.as_bytes()));
+        found.map(|found| found.is_included()).map_err(|fault| fault.code)
+    };
+    assert_eq!(checked(&under, &kept), Ok(true));
+    assert_eq!(checked(&under, &desk.engine.head().unwrap()), Err(Code::NeedsProof));
+    assert_eq!(checked(&desk.engine.receipt(7, false).unwrap(), &kept), Err(Code::NeedsProof));
+    let size = desk.engine.with(|replica| Ok(replica.records())).unwrap();
+    let forged = sign_checkpoint(&sequencer, &origin, &TreeHead { size: size - 1, root: [1; 32] }).unwrap();
+    assert_eq!(checked(&under, &forged), Err(Code::CheckpointForked));
+    assert_eq!(desk.engine.receipt_under(7, &forged).unwrap_err().code, Code::CheckpointForked);
+    assert_eq!(desk.engine.receipt_under(size - 1, &kept).unwrap_err().code, Code::CheckpointStale);
     // A receipt under an older head than its record promises nothing.
     let pair = desk.engine.log().read(20, 1).unwrap().remove(0);
     let old = sign_checkpoint(&sequencer, &origin, &TreeHead { size: 20, root: [1; 32] }).unwrap();
     let receipt = ama2sec_core::realm::receipt::encode_receipt(&pair.record, &old, None);
-    let fault = check_receipt(&receipt, &pair.envelope, sequencer.public(), &origin).unwrap_err();
+    let fault = check_receipt(&receipt, &pair.envelope, sequencer.public(), &origin, None).unwrap_err();
     assert_eq!(fault.code, Code::CheckpointStale);
 }
 
@@ -102,7 +120,7 @@ fn every_byte_of_a_receipt_counts() {
     for at in 0..receipt.len() {
         let mut broken = receipt.clone();
         broken[at] ^= 1;
-        assert!(check_receipt(&broken, &bytes, sequencer.public(), &origin).is_err(), "{at}");
+        assert!(check_receipt(&broken, &bytes, sequencer.public(), &origin, None).is_err(), "{at}");
     }
 }
 

@@ -286,10 +286,20 @@ impl RealmEngine {
         })
     }
 
-    /// The receipt of the record at a position; with the proof that the newest head covers it, if asked for.
-    #[pyo3(signature = (position, *, proof=false))]
-    fn receipt<'py>(&self, py: Python<'py>, position: u64, proof: bool) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &guard_detached(py, || self.0.receipt(position, proof))?))
+    /// The receipt of the record at a position; with the proof that the newest head covers it, if asked for, or that `head` does.
+    #[pyo3(signature = (position, *, proof=false, head=None))]
+    fn receipt<'py>(
+        &self,
+        py: Python<'py>,
+        position: u64,
+        proof: bool,
+        head: Option<&str>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let made = guard_detached(py, || match head {
+            Some(head) => self.0.receipt_under(position, head),
+            None => self.0.receipt(position, proof),
+        })?;
+        Ok(PyBytes::new(py, &made))
     }
 
     /// The proof that the realm at one size begins with the realm at another.

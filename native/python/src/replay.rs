@@ -222,16 +222,19 @@ pub fn checkpoint_origin(text: &Bound<'_, PyAny>) -> PyResult<String> {
     guard_detached(text.py(), || stated_origin(bytes))
 }
 
-/// Check a receipt: the record as a view, the head's size, and whether a proof shows the record in it.
+/// Check a receipt: the record as a view, the head's size, and whether a proof shows the record in it; with `head`, that the proof is under it.
 #[pyfunction]
+#[pyo3(signature = (receipt, envelope, key, origin, *, head=None))]
 pub fn check_receipt<'py>(
     receipt: &Bound<'py, PyAny>,
     envelope: &Bound<'py, PyAny>,
     key: &PublicKey,
     origin: &str,
+    head: Option<&str>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (receipt_bytes, envelope) = (exact(receipt)?, exact(envelope)?);
-    let found = guard_detached(receipt.py(), || core_check_receipt(receipt_bytes, envelope, &key.0, origin))?;
+    let kept = head.map(str::as_bytes);
+    let found = guard_detached(receipt.py(), || core_check_receipt(receipt_bytes, envelope, &key.0, origin, kept))?;
     let view = json!({"record": record_view(found.record()), "size": found.checkpoint().size(),
                       "root": hex(found.checkpoint().root()), "included": found.is_included()});
     from_json(receipt.py(), &view)

@@ -6,7 +6,7 @@ use super::budget::Limits;
 use super::export::{READ, export};
 use super::log::{Log, Pair};
 use super::queue::Queue;
-use super::receipt::encode_receipt;
+use super::receipt::{check_covers, encode_receipt};
 use super::record::Record;
 use super::replica::Replica;
 use super::sequencing::{Asked, Core, Incoming, Item, check_clock, may_pass, read};
@@ -101,15 +101,14 @@ impl<L: Log> Engine<L> {
         check_clock(now)?;
         self.latch_first(entry.envelope);
         let ticket = self.queue.push(&entry, now)?;
-        loop {
-            let core = self.core();
-            // Whoever had the engine before may have taken this entry along.
-            if let Some(answer) = ticket.take() {
-                return answer;
-            }
-            let mut core = core.inspect_err(|_| drop(self.queue.leave(&ticket)))?;
-            self.work(&mut core)?;
+        // Waits for its answer, and not for the engine: else whoever was just answered would have that again before the others wake up.
+        if let Some(answer) = ticket.wait() {
+            return answer;
         }
+        let _next = self.queue.pass_on_later();
+        let mut core = self.core().inspect_err(|_| drop(self.queue.leave(&ticket)))?;
+        self.work(&mut core)?;
+        ticket.take().unwrap_or_else(|| Err(Error::new(Code::Internal, "the answer to one's own entry", "none")))
     }
 
     /// Takes along all who wait, and gives each its answer.
@@ -204,6 +203,17 @@ impl<L: Log> Engine<L> {
             None
         };
         Ok(encode_receipt(&record, &core.checkpoint, proof.as_deref()))
+    }
+
+    /// The receipt of the record at a position under a head of this realm that was kept, with the proof that it is in that head's tree.
+    /// Raises the codes of record.4.3, and `CheckpointStale` for a head that does not reach the position.
+    pub fn receipt_under(&self, position: u64, kept: &str) -> Result<Vec<u8>> {
+        let mut core = self.core()?;
+        let checkpoint = core.replica.check_kept(kept.as_bytes())?;
+        check_covers(&checkpoint, position)?;
+        let record = self.pair_at(position)?.record;
+        let proof = prove_inclusion::<Rfc6962, _>(&mut core.replica.tree(), position, checkpoint.size())?;
+        Ok(encode_receipt(&record, kept, Some(&proof)))
     }
 
     /// The equivocations in the log, as portable evidence. What came since the last such question is read once more.

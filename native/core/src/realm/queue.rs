@@ -1,30 +1,62 @@
-//! Callers that wait for one engine share transactions (log.2.3): whoever gets it takes along all who wait.
+//! Callers that wait for one engine share transactions (log.2.3): one of them has it, takes along all who wait, and gives it to the first
+//! of those who have come meanwhile.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::engine::{Answer, Submission};
 use super::sequencing::{Incoming, read};
 use crate::errors::{Code, Error, Result};
 use crate::message::BodyPart;
 
-/// Where the answer to one caller is put.
-type Slot = Arc<Mutex<Option<Result<Answer>>>>;
+/// What one caller has been told.
+#[derive(Default)]
+enum Told {
+    #[default]
+    Nothing,
+    /// It is its turn to have the engine.
+    Turn,
+    Answer(Box<Result<Answer>>),
+}
+
+/// Where a caller waits.
+#[derive(Default)]
+struct Slot {
+    told: Mutex<Told>,
+    changed: Condvar,
+}
+
+impl Slot {
+    fn tell(&self, what: Told) {
+        // Nobody panics while he holds it: there is nothing in it that could be half changed.
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = what;
+        self.changed.notify_one();
+    }
+}
 
 /// An entry that waits, on its own feet: its caller may be another thread.
 pub(super) struct Job {
     pub incoming: Incoming,
     body: Option<(Vec<u8>, Vec<u8>)>,
     pub now: u64,
-    slot: Slot,
+    slot: Arc<Slot>,
 }
 
-/// Who waits, in order.
+/// Who waits, in order, and whether somebody has the engine.
 #[derive(Default)]
-pub(super) struct Queue(Mutex<VecDeque<Job>>);
+struct Line {
+    jobs: VecDeque<Job>,
+    led: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Queue(Mutex<Line>);
 
 /// The ticket of one caller.
-pub(super) struct Ticket(Slot);
+pub(super) struct Ticket(Arc<Slot>);
+
+/// Gives the turn to the first who waits when it is dropped, also by a panic.
+pub(super) struct Next<'a>(&'a Queue);
 
 impl Job {
     /// The body as it was handed in.
@@ -33,44 +65,77 @@ impl Job {
     }
 
     pub fn answer(&self, answer: Result<Answer>) {
-        // Nobody holds a slot while he panics; if it were so, its caller says that there is no answer.
-        if let Ok(mut slot) = self.slot.lock() {
-            *slot = Some(answer);
-        }
+        self.slot.tell(Told::Answer(Box::new(answer)));
     }
 }
 
 impl Ticket {
-    /// The answer, once.
+    /// Waits for the answer. None: it is this caller's turn, and its entry is the first of those who wait.
+    pub fn wait(&self) -> Option<Result<Answer>> {
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match std::mem::take(&mut *told) {
+                Told::Answer(answer) => return Some(*answer),
+                Told::Turn => return None,
+                Told::Nothing => told = self.0.changed.wait(told).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// The answer, if it is there, once.
     pub fn take(&self) -> Option<Result<Answer>> {
-        self.0.lock().ok()?.take()
+        match std::mem::take(&mut *self.0.told.lock().unwrap_or_else(PoisonError::into_inner)) {
+            Told::Answer(answer) => Some(*answer),
+            Told::Nothing | Told::Turn => None,
+        }
+    }
+}
+
+impl Drop for Next<'_> {
+    fn drop(&mut self) {
+        let mut line = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match line.jobs.front() {
+            Some(job) => job.slot.tell(Told::Turn),
+            None => line.led = false,
+        }
     }
 }
 
 impl Queue {
-    fn waiting(&self) -> Result<MutexGuard<'_, VecDeque<Job>>> {
+    fn line(&self) -> Result<MutexGuard<'_, Line>> {
         self.0.lock().map_err(|_| Error::new(Code::Panic, "a queue that no thread has left half changed", "one"))
     }
 
-    /// Puts an entry at the end. It is read here, outside the engine's lock.
+    /// Puts an entry at the end. It is read here, outside the engine's lock. Where nobody has the engine it is its caller's turn.
     pub fn push(&self, entry: &Submission<'_>, now: u64) -> Result<Ticket> {
-        let slot = Slot::default();
+        let slot = Arc::<Slot>::default();
         let body = entry.body.map(|part| (part.salt.to_vec(), part.body.to_vec()));
         let job = Job { incoming: read(entry), body, now, slot: Arc::clone(&slot) };
-        self.waiting()?.push_back(job);
+        let mut line = self.line()?;
+        if !line.led {
+            line.led = true;
+            slot.tell(Told::Turn);
+        }
+        line.jobs.push_back(job);
+        drop(line);
         Ok(Ticket(slot))
+    }
+
+    /// To be held by whoever has the turn.
+    pub fn pass_on_later(&self) -> Next<'_> {
+        Next(self)
     }
 
     /// Takes the first ones, at most so many.
     pub fn take(&self, most: usize) -> Result<Vec<Job>> {
-        let mut waiting = self.waiting()?;
-        let count = waiting.len().min(most);
-        Ok(waiting.drain(..count).collect())
+        let mut line = self.line()?;
+        let count = line.jobs.len().min(most);
+        Ok(line.jobs.drain(..count).collect())
     }
 
     /// A caller that gives up takes its entry back, if nobody has taken it.
     pub fn leave(&self, ticket: &Ticket) -> Result<()> {
-        self.waiting()?.retain(|job| !Arc::ptr_eq(&job.slot, &ticket.0));
+        self.line()?.jobs.retain(|job| !Arc::ptr_eq(&job.slot, &ticket.0));
         Ok(())
     }
 }

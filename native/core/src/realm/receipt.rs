@@ -8,7 +8,8 @@ use crate::history::sha_tree::Rfc6962;
 use crate::identity::EnrolledKey;
 use crate::limits::MAX_RECEIPT;
 use crate::message::codec::{Cursor, check_item};
-use crate::message::{UnverifiedEnvelope, Writer};
+use crate::message::{UnverifiedEnvelope, Writer, parse_message};
+use crate::text;
 
 const NAME: &str = "ama2sec-receipt";
 
@@ -66,20 +67,23 @@ fn read(data: &[u8]) -> Result<Parts<'_>> {
     parts.ok_or_else(wrong)
 }
 
-/// The steps of record.3.
-pub fn check_receipt(receipt: &[u8], envelope: &[u8], key: &EnrolledKey, origin: &str) -> Result<Receipt> {
+/// The steps of record.3, for an envelope alone or in an entry. `kept` is the text of a head that the checker has kept.
+pub fn check_receipt(
+    receipt: &[u8],
+    envelope: &[u8],
+    key: &EnrolledKey,
+    origin: &str,
+    kept: Option<&[u8]>,
+) -> Result<Receipt> {
     let (record, checkpoint, proof) = read(receipt)?;
     let bytes = record;
     let record = Record::parse(record)?;
-    let parsed = UnverifiedEnvelope::parse(envelope)?;
-    if record.digest != entry_digest(envelope) || record.id != *parsed.id() {
+    let parsed = UnverifiedEnvelope::parse(parse_message(envelope)?.envelope)?;
+    if record.digest != entry_digest(parsed.bytes()) || record.id != *parsed.id() {
         return Err(Error::new(Code::RecordDigest, "the record of this entry", "that of another"));
     }
     let checkpoint = check_checkpoint(checkpoint, key, origin)?;
-    if checkpoint.size() <= record.position {
-        let expected = format!("a checkpoint of more than {} records", record.position);
-        return Err(Error::new(Code::CheckpointStale, expected, checkpoint.size().to_string()));
-    }
+    check_covers(&checkpoint, record.position)?;
     if let Some(proof) = proof {
         let index = InclusionProof::parse::<Rfc6962>(proof)?.index();
         if index != record.position {
@@ -88,5 +92,29 @@ pub fn check_receipt(receipt: &[u8], envelope: &[u8], key: &EnrolledKey, origin:
         }
         check_inclusion(checkpoint.head(), bytes, proof)?;
     }
+    if let Some(kept) = kept {
+        check_under(&checkpoint, proof.is_some(), &check_checkpoint(kept, key, origin)?)?;
+    }
     Ok(Receipt { record, checkpoint, included: proof.is_some() })
+}
+
+/// The checkpoint is over the record at a position.
+pub(super) fn check_covers(checkpoint: &Checkpoint, position: u64) -> Result<()> {
+    if checkpoint.size() > position {
+        return Ok(());
+    }
+    let expected = format!("a checkpoint of more than {position} records");
+    Err(Error::new(Code::CheckpointStale, expected, checkpoint.size().to_string()))
+}
+
+/// What was proved was proved of the history that the checker has kept a head of.
+fn check_under(checkpoint: &Checkpoint, included: bool, kept: &Checkpoint) -> Result<()> {
+    if !included || checkpoint.size() != kept.size() {
+        let got = if included { format!("one at size {}", checkpoint.size()) } else { "none".to_owned() };
+        return Err(Error::new(Code::NeedsProof, format!("a proof at size {}", kept.size()), got));
+    }
+    if checkpoint.root() != kept.root() {
+        return Err(Error::new(Code::CheckpointForked, text::hex(kept.root()), text::hex(checkpoint.root())));
+    }
+    Ok(())
 }
