@@ -69,6 +69,18 @@ impl Job {
     }
 }
 
+impl Drop for Job {
+    /// Whoever took it along may have panicked: its caller must not wait for ever.
+    fn drop(&mut self) {
+        let mut told = self.slot.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*told, Told::Nothing) {
+            let fault = Error::new(Code::Panic, "an answer from whoever had the engine", "none");
+            *told = Told::Answer(Box::new(Err(fault)));
+            self.slot.changed.notify_one();
+        }
+    }
+}
+
 impl Ticket {
     /// Waits for the answer. None: it is this caller's turn, and its entry is the first of those who wait.
     pub fn wait(&self) -> Option<Result<Answer>> {
