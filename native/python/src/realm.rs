@@ -129,7 +129,6 @@ impl RealmEngine {
     /// `budgets` off: nobody is ever refused for having spent one. `latch` off, in memory: nothing is ever latched, and halts are records alone.
     #[staticmethod]
     #[pyo3(signature = (genesis, sequencer, now_ms, *, budgets=true, path=None, durability="full", latch=true))]
-    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn create(
         genesis: &Bound<'_, PyAny>,
         sequencer: &SigningKey,
