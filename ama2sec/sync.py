@@ -70,10 +70,9 @@ class _Loop:
         return self._loop.is_closed()
 
     def stop(self) -> None:
-        """End it."""
+        """End it, with the threads that it has borrowed."""
         if not self._loop.is_closed():
-            # Threads that the loop has made for its own use end with it.
-            asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result()
+            self.run(self._loop.shutdown_default_executor())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()

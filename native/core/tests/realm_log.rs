@@ -373,22 +373,31 @@ fn threads_share_commits_and_each_gets_its_own_answer() {
         .collect();
     let before = desk.engine.with(|replica| Ok(replica.records())).unwrap();
     let engine = &desk.engine;
+    let all: Vec<Vec<Vec<u8>>> =
+        made.iter().map(|(who, chat)| (1..=40).map(|counter| said(engine, *who, chat, counter)).collect()).collect();
+    let first = commits(&path);
     thread::scope(|scope| {
-        for (who, chat) in &made {
+        for entries in &all {
             scope.spawn(move || {
-                for counter in 1..=40 {
-                    let bytes = said(engine, *who, chat, counter);
-                    let answer = engine.submit(Submission { envelope: &bytes, body: None }, START).unwrap();
+                for bytes in entries {
+                    let answer = engine.submit(Submission { envelope: bytes, body: None }, START).unwrap();
                     let Answer::Sequenced { record, error: None, .. } = answer else { panic!("{answer:?}") };
-                    assert_eq!(record.id, id_of(&bytes));
+                    assert_eq!(record.id, id_of(bytes));
                 }
             });
         }
     });
     assert_eq!(engine.with(|replica| Ok(replica.records())).unwrap(), before + 320);
+    // Whoever was answered does not commit alone, again and again, before the others have heard of their answers.
+    assert!(commits(&path) - first <= 160, "{} commits", commits(&path) - first);
     let (realm, head) = (desk.realm(), desk.engine.head().unwrap());
     drop(desk);
     load(&path, &realm).unwrap().check_kept(head.as_bytes()).unwrap();
+}
+
+/// Others are woken once a commit (log.4).
+fn commits(path: &Path) -> u64 {
+    u64::from_be_bytes(std::fs::read(path.with_extension("db.wake")).unwrap().try_into().unwrap())
 }
 
 /// A message by somebody, after all that is in the branch now.
