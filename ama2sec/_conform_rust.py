@@ -335,7 +335,7 @@ def halt(time: int, envelope: bytes | None, scope: bytes | None, reason: str | N
 def _made_local_halt(engine: RealmEngine, scope: bytes, reason: str, time: int, salt: bytes) -> bytes:
     """Crafted, not drafted: whether it has the form is for the engine to say."""
     realm, zeros = str(engine.realm), "00" * 32
-    claims = {
+    claims: dict[str, Any] = {
         "realm": realm,
         "conversation": realm,
         "kind": "local-halt",
