@@ -133,12 +133,14 @@ def stop(
         raise error("ClaimRange", "a reason of at most 256 bytes", f"{len(reason.encode())} bytes")
     latch = LatchFile.open(path, make=True)
     if operator is None:
-        halt, outcome, alarm = latch.stop(encoded, reason, clock_ms())
+        halt, outcome = latch.stop(encoded, reason, clock_ms())
     else:
         agent, realm = _operator(latch, operator)
         signed = operator.seal(draft_halt(operator.public, agent, realm, encoded, reason, clock_ms()))
-        halt, outcome, alarm = latch.stop_signed(signed.envelope)
-    return Stopped(halt, outcome, latch.quiesce(wait_ms), alarm)
+        halt, outcome = latch.stop_signed(signed.envelope)
+    # In force by now. The disk comes last: it may take its time.
+    quiesced = latch.quiesce(wait_ms)
+    return Stopped(halt, outcome, quiesced, None if latch.sync() else "LogFailed")
 
 
 def _operator(latch: LatchFile, operator: Identity) -> tuple[Id, Id]:

@@ -70,7 +70,7 @@ class RealmMessage:
         return decode_text(self._there())
 
     def json(self) -> Any:
-        """The body as JSON. Raises ``Utf8Invalid``, ``BodyMismatch``, ``BodyMissing``."""
+        """The body as JSON. Raises ``Utf8Invalid``, ``BodyForm``, ``BodyMissing``."""
         return decode_json(self._there())
 
     def _there(self) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ama2sec._native import Id, draft_halt, draft_resume
-from ama2sec.errors import error
+from ama2sec.errors import Ama2Error, error
 from ama2sec.halt import QUIET_MS, Status, Stopped, encode_scope, status_of
 from ama2sec.identity import Identity
 from ama2sec.identity.identity import clock_ms
@@ -36,7 +36,13 @@ class Operator:
         draft = draft_halt(identity.public, self.id, self._realm.id, encode_scope(scope), reason, clock_ms())
         halt, outcome, alarm = halts.halt(identity.seal(draft).envelope)
         quiesced = await asyncio.to_thread(halts.quiesce, wait_ms)
-        await self._realm.store.record_halts()
+        if alarm is None and not await asyncio.to_thread(halts.sync):
+            alarm = "LogFailed"
+        try:
+            await self._realm.store.record_halts()
+        except Ama2Error as fault:
+            # It is in force, and will be recorded by the first transaction that the log takes.
+            alarm = alarm or fault.code
         return Stopped(halt, outcome, quiesced, alarm)
 
     async def resume(self, halts: Iterable[Id | str], reason: str = "") -> Id:

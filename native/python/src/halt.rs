@@ -125,14 +125,14 @@ impl LatchFile {
         })
     }
 
-    /// Latch a halt without a key: its id (None: not known to who made the sidecar), what became of it, and a fault of the disk.
+    /// Latch a halt without a key: its id (None: not known to who made the sidecar), and what became of it. It waits for no disk: `sync` does.
     fn stop(
         &self,
         py: Python<'_>,
         scope: &Bound<'_, PyAny>,
         reason: String,
         time_ms: u64,
-    ) -> PyResult<(Option<Id>, &'static str, Option<&'static str>)> {
+    ) -> PyResult<(Option<Id>, &'static str)> {
         let scope = exact(scope)?.to_vec();
         let mut salt = [0; 16];
         random(py, &mut salt)?;
@@ -140,22 +140,24 @@ impl LatchFile {
             let latch = self.latch()?;
             let header = latch.header()?.unwrap_or_default();
             let content = Content::Local { salt, time: time_ms, scope, reason };
-            let written = latch.stop(content.clone())?;
-            let alarm = written.filter(|written| !written.synced).map(|_| Code::LogFailed.as_str());
-            Ok((local_halt_id(&header, &content).map(Id), "latched", alarm))
+            latch.stop(content.clone())?;
+            Ok((local_halt_id(&header, &content).map(Id), "latched"))
         })
     }
 
     /// Latch an operator's halt as it was signed. Whether the signature is right is the engine's to say.
-    fn stop_signed(&self, envelope: &Bound<'_, PyAny>) -> PyResult<(Option<Id>, &'static str, Option<&'static str>)> {
+    fn stop_signed(&self, envelope: &Bound<'_, PyAny>) -> PyResult<(Option<Id>, &'static str)> {
         let bytes = exact(envelope)?.to_vec();
         guard_detached(envelope.py(), || {
             let id = *UnverifiedEnvelope::parse(&bytes)?.id();
-            let Some(written) = self.latch()?.stop(Content::Signed(bytes))? else {
-                return Ok((Some(Id(id)), "already", None));
-            };
-            Ok((Some(Id(id)), "latched", (!written.synced).then_some(Code::LogFailed.as_str())))
+            let written = self.latch()?.stop(Content::Signed(bytes))?;
+            Ok((Some(Id(id)), if written.is_some() { "latched" } else { "already" }))
         })
+    }
+
+    /// Whether the disk has what was latched.
+    fn sync(&self, py: Python<'_>) -> PyResult<bool> {
+        guard_detached(py, || Ok(self.latch()?.sync()))
     }
 
     /// A resume that waits for whoever has the realm open, or opens it next.
@@ -230,6 +232,11 @@ impl EngineHalts {
         let mut salt = [0; 16];
         random(py, &mut salt)?;
         guard_detached(py, || Ok(halted_tuple(&self.0.halt_locally(scope, reason, time_ms, salt)?)))
+    }
+
+    /// Whether the disk has what was latched.
+    fn sync(&self, py: Python<'_>) -> PyResult<bool> {
+        guard_detached(py, || Ok(self.0.latch().sync()))
     }
 
     /// Write what is latched into the log, unless somebody has the engine, who then does it. Whether it was done.

@@ -190,14 +190,14 @@ impl Latch {
         Arc::new(found)
     }
 
-    /// Latches a halt. `Ok(None)`: the very same content is latched. It is in force when this returns, whatever the error says: an error is
-    /// the disk's, and then the halt holds in this process alone.
+    /// Latches a halt. `Ok(None)`: the very same content is latched. It is in force when this returns, and waits for no disk: `sync` does.
+    /// An error is the disk's, and then the halt holds in this process alone.
     pub fn stop(&self, content: Content) -> Result<Option<Written>> {
         if self.look().stops.iter().any(|stop| stop.content == content) {
             return Ok(None);
         }
         let Some(sidecar) = &self.sidecar else {
-            return Ok(Some(Written { slot: self.remember(content), synced: true }));
+            return Ok(Some(Written { slot: self.remember(content) }));
         };
         let written = match sidecar.take(&content) {
             Ok(Some(written)) => Ok(written),
@@ -207,6 +207,11 @@ impl Latch {
         written.map(Some).inspect_err(|_| {
             self.remember(content);
         })
+    }
+
+    /// Whether the disk has what was latched: behind the halt, which it does not hold up (halt.4.3).
+    pub fn sync(&self) -> bool {
+        self.sidecar.as_ref().is_none_or(|sidecar| sidecar.sync())
     }
 
     fn remember(&self, content: Content) -> usize {

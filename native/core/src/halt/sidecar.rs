@@ -29,8 +29,6 @@ pub(super) const LAST: usize = SLOTS - 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
     pub slot: usize,
-    /// Whether the disk has it. If not, somebody should know: it takes nothing back.
-    pub synced: bool,
 }
 
 /// A sidecar that was there and sound when it was opened.
@@ -224,7 +222,7 @@ impl Sidecar {
             self.lock(at, HEAD, libc::F_UNLCK);
         }
         put.map_err(|fault| named(&fault))?;
-        Ok(Written { slot: LAST, synced: self.file.sync_data().is_ok() })
+        Ok(Written { slot: LAST })
     }
 
     /// Writes other content into a slot, if it still has what the caller has seen there. Whether it had.
@@ -245,7 +243,7 @@ impl Sidecar {
     fn put(&self, slot: usize, content: &Content) -> Result<Option<Written>> {
         let (head, bytes) = encoded(content)?;
         let put = self.locked(slot, &[0; HEAD], || self.write(slot, &head, &bytes))?;
-        Ok(put.then(|| Written { slot, synced: self.file.sync_data().is_ok() }))
+        Ok(put.then_some(Written { slot }))
     }
 
     fn change(&self, slot: usize, seen: &[u8; HEAD], change: impl FnOnce() -> io::Result<()>) -> Result<bool> {
@@ -283,6 +281,11 @@ impl Sidecar {
         self.file.write_all_at(bytes, content_at(slot))?;
         self.file.write_all_at(head, head_at(slot))?;
         self.changed()
+    }
+
+    /// Whether the disk has all that was written. If not, somebody should know: it takes nothing back.
+    pub(super) fn sync(&self) -> bool {
+        self.file.sync_data().is_ok()
     }
 
     fn changed(&self) -> io::Result<()> {

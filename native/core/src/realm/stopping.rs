@@ -72,7 +72,7 @@ impl Halting {
     }
 }
 
-/// A halt that is in force on the host, and whether the disk has it.
+/// A halt that is in force on the host; with `alarm` in this process alone, because the sidecar could not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Halted {
     pub id: Id,
@@ -221,10 +221,7 @@ impl<L: Log> Engine<L> {
 
     fn latched(&self, id: Id, content: Content) -> Halted {
         match self.latch.stop(content) {
-            Ok(Some(written)) => {
-                let alarm = (!written.synced).then_some(Code::LogFailed);
-                Halted { id, outcome: Halting::Latched, alarm }
-            }
+            Ok(Some(_)) => Halted { id, outcome: Halting::Latched, alarm: None },
             Ok(None) => Halted { id, outcome: Halting::Already, alarm: None },
             // In force in this process all the same.
             Err(fault) => Halted { id, outcome: Halting::Latched, alarm: Some(fault.code) },
