@@ -3,6 +3,7 @@
 
 mod admission;
 mod clock;
+mod latch;
 mod log;
 mod opening;
 mod proofs;
@@ -39,6 +40,11 @@ fn main() -> Outcome {
     if asked.first().is_some_and(|first| first == "admission") {
         return admission::run();
     }
+    match asked.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["latch", "--child", path] => return latch::child(path),
+        ["latch"] => return latch::run(),
+        _ => {}
+    }
     if let [log, open, rest @ ..] = asked.as_slice()
         && (log.as_str(), open.as_str()) == ("log", "--open")
     {
@@ -52,6 +58,7 @@ fn main() -> Outcome {
         proofs::run(false)?;
         admission::run()?;
         log::run(!asked.is_empty())?;
+        latch::run()?;
     }
     trees::run(&asked)
 }
