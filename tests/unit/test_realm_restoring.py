@@ -37,6 +37,8 @@ async def test_no_new_message_counts_as_acknowledged_where_another_one_stood(tmp
     del realm, a, b
     await lose(path)
     async with restore(saved, path, reason="the disk") as realm:
+        operator = realm.dev_operator()
+        await operator.resume([each.halt for each in operator.status().stops if each.halt is not None])
         a = await realm.agent("a")
         # At positions that the other history had, and b has acknowledged there.
         for number in range(8):
