@@ -10,10 +10,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ama2sec import Ama2Error
-from ama2sec._native import RealmFile
+from ama2sec import Ama2Error, stop
+from ama2sec._native import RealmEngine, RealmFile
+from ama2sec.halt import encode_scope
 from ama2sec.realm import replay_realm
 from tests.realm_writers import Place, Writer, now_ms
+
+OUTSIDE = """
+import sys
+from ama2sec import Ama2Error, stop
+try:
+    stop(sys.argv[1])
+except Ama2Error as fault:
+    print("stop from outside:", fault.code, flush=True)
+"""
 
 
 def main(folder: Path) -> None:
@@ -48,13 +58,42 @@ def main(folder: Path) -> None:
         writer.say()
     found = replay_realm(RealmFile.open(small / "realm.db").export(), head=before)
     print("whole:", found.tail, found.records == engine.records)
+    stop_on_a_full_disk(small, engine, writer)
     _run("mount", "--bind", str(small), str(small))
     _run("mount", "-o", "remount,bind,ro", str(small))
     try:
         place.load(small / "realm.db")
     except Ama2Error as fault:
         print("read-only:", fault.code, fault.blame)
+    stop_where_nothing_can_be_written(small, engine)
     print("name:", str(name) in {str(entry.id) for entry in engine.entries(0, 1000)})
+
+
+def stop_on_a_full_disk(small: Path, engine: RealmEngine, writer: Writer) -> None:
+    """Overwriting works where appending does not (halt.4.1): the stop holds, and is recorded when there is room."""
+    rest = (small / "rest").open("wb", buffering=0)
+    try:
+        while True:
+            rest.write(bytes(4096))
+    except OSError:
+        rest.close()
+    stopped = stop(small / "realm.db", reason="full")
+    print("stopped when full:", stopped.outcome, stopped.quiesced, stopped.alarm)
+    _, entry = writer.entry(os.urandom(100))
+    try:
+        print("then:", engine.submit(entry, now_ms()).code)
+    except Ama2Error as fault:
+        print("then:", fault.code)
+    (small / "rest").unlink()
+    print("with room:", engine.submit(entry, now_ms()).code, engine.entries(engine.records - 1, 1)[0].claims["kind"])
+
+
+def stop_where_nothing_can_be_written(small: Path, engine: RealmEngine) -> None:
+    """From outside it says that it cannot; a program that had the realm open before can still be stopped."""
+    sys.stdout.flush()
+    _run(sys.executable, "-c", OUTSIDE, str(small / "realm.db"))
+    _, outcome, alarm = engine.halts.halt_locally(encode_scope("realm"), "", now_ms())
+    print("stop in the program:", outcome, alarm, engine.halts.is_clear)
 
 
 def _run(*command: str) -> None:

@@ -90,7 +90,12 @@ def test_a_full_disk_and_a_read_only_one_are_named_and_it_goes_on_when_there_is_
         "still full: LogFull",
         "room again: admitted",
         "whole: checked True",
+        "stopped when full: latched True None",
+        "then: LogFull",
+        "with room: Latched local-halt",
         "read-only: LogReadOnly caller",
+        "stop from outside: LogReadOnly",
+        "stop in the program: latched None False",
         "name: True",
     ], done
 

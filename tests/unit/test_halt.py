@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,32 @@ def test_where_no_realm_is_nothing_is_made(tmp_path: Path) -> None:
         with pytest.raises(Ama2Error, match="FileUnreadable"):
             call(tmp_path / "nowhere.db")
     assert not list(tmp_path.iterdir())
+
+
+SMALL = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+from ama2sec import Ama2Error, sync
+try:
+    sync.Realm.dev(sys.argv[1])
+except Ama2Error as fault:
+    print(fault.code)
+"""
+
+
+def test_a_realm_that_cannot_have_a_sidecar_does_not_begin(tmp_path: Path) -> None:
+    """There is room for its log, and not for what stops it: nothing is left of it."""
+    done = subprocess.run(
+        [sys.executable, "-c", SMALL, tmp_path / "orders.db"], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.returncode) == ("LogFailed\n", 0), done
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_lies_in_the_sidecars_place_is_a_stop(tmp_path: Path) -> None:
+    (tmp_path / "orders.db.stop").mkdir()
+    with sync.Realm.dev(tmp_path / "orders.db") as realm, pytest.raises(Ama2Error, match="Latched"):
+        realm.agent("sales").send("past it")
 
 
 def test_a_reason_is_at_most_256_bytes(path: Path) -> None:

@@ -156,7 +156,10 @@ impl RealmEngine {
             let answer = Answer::Sequenced { record, error: None, checkpoint };
             let mut engine = engine;
             match &path {
-                Some(path) => engine.attach(path, now_ms, salt)?,
+                // Without its sidecar it would be a realm that nobody can stop: it has not begun.
+                Some(path) => {
+                    engine.attach(path, now_ms, salt).inspect_err(|_| SqliteLog::discard(path))?;
+                }
                 None if !latch => engine.never_latch(),
                 None => {}
             }

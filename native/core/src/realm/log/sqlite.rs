@@ -70,7 +70,7 @@ impl SqliteLog {
 
     /// Removes a file in which nothing began, with what lies beside it.
     pub fn discard(path: &Path) {
-        for ending in ["", "-wal", "-shm", ".turn", ".lock", ".wake"] {
+        for ending in ["", "-wal", "-shm", ".turn", ".lock", ".wake", ".stop"] {
             // What is not there need not be removed.
             let _ = std::fs::remove_file(beside(path, ending));
         }
