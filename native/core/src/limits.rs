@@ -73,3 +73,17 @@ pub const LIGHT_WINDOW: usize = 1024;
 pub const MAX_LIGHT_STATE: usize = 64 << 20;
 /// An exhibit (proofs.6).
 pub const MAX_EXHIBIT: usize = 1 << 20;
+/// A workflow's document (workflow.1.1).
+pub const MAX_DEFINITION: usize = 60 * 1024;
+/// Steps of a definition, and the indexes below it.
+pub const MAX_WORKFLOW_STEPS: usize = 64;
+/// Steps that one step needs.
+pub const MAX_NEEDS: usize = 32;
+/// Conditions of a step.
+pub const MAX_CONDITIONS: usize = 16;
+/// Approvals that a step asks for.
+pub const MAX_APPROVALS: u8 = 16;
+/// Groups that may take a step, approve it, or roll back.
+pub const MAX_STEP_GROUPS: usize = 16;
+/// A body's JSON Schema, in bytes.
+pub const MAX_SCHEMA: usize = 16 * 1024;

@@ -292,17 +292,26 @@ impl Claims {
         };
         out.array(5);
         write_optional_id(out, state.instance.as_ref());
-        out.bytes(&state.definition).text(state.step.as_str()).map(state.outputs.len());
-        for (name, value) in &state.outputs {
-            out.text(name.as_str());
-            match value {
-                Output::Bool(value) => out.bool(*value),
-                Output::Int(value) => out.int(*value),
-                Output::Text(value) => out.text(value),
-            };
-        }
+        out.bytes(&state.definition).text(state.step.as_str());
+        write_outputs(out, &state.outputs);
         write_optional_id(out, state.approves.as_ref());
     }
+}
+
+pub(crate) fn write_outputs(out: &mut Writer, outputs: &[(Name, Output)]) {
+    out.map(outputs.len());
+    for (name, value) in outputs {
+        out.text(name.as_str());
+        write_output(out, value);
+    }
+}
+
+pub(crate) fn write_output(out: &mut Writer, value: &Output) {
+    match value {
+        Output::Bool(value) => out.bool(*value),
+        Output::Int(value) => out.int(*value),
+        Output::Text(value) => out.text(value),
+    };
 }
 
 fn write_open(out: &mut Writer, open: &OpenPart) {

@@ -6,6 +6,7 @@ use super::claims::{Addr, BodyClaim, Claims, Context, Id, Kind, Merge, OpenPart,
 use super::codec::{Cursor, Head};
 use super::value::{LABELS, Value, Values, broken, label_name, value_of};
 use crate::errors::{Code, Error, Result};
+use crate::identity::Name;
 use crate::limits::{
     MAX_BODY, MAX_CLAIMS, MAX_DOCUMENT_CLAIMS, MAX_MEDIA_TYPE, MAX_MERGES, MAX_OUTPUT_TEXT, MAX_OUTPUTS,
     MAX_RECIPIENTS, SIZE_END, TIME_END,
@@ -154,21 +155,25 @@ fn read_workflow(mut value: Value<'_>) -> Result<Option<WorkflowState>> {
     let instance = value.id_or_null()?;
     let definition = value.id()?;
     let step = value.name()?;
+    let outputs = read_outputs(&mut value, read_output)?;
+    Ok(Some(WorkflowState { instance, definition, step, outputs, approves: value.id_or_null()? }))
+}
+
+/// A map by the names of outputs: of values, or of their types.
+pub(crate) fn read_outputs<T>(
+    value: &mut Value<'_>,
+    read: impl Fn(&mut Value<'_>) -> Result<T>,
+) -> Result<Vec<(Name, T)>> {
     let Some(Head::Map(pairs)) = value.cursor.head() else {
         return Err(value.wrong_type("a map of outputs"));
     };
     if pairs > MAX_OUTPUTS {
         return Err(value.fault(Code::TooMany, format!("at most {MAX_OUTPUTS} outputs"), pairs.to_string()));
     }
-    let mut outputs = Vec::with_capacity(pairs);
-    for _ in 0..pairs {
-        let name = value.name()?;
-        outputs.push((name, read_output(&mut value)?));
-    }
-    Ok(Some(WorkflowState { instance, definition, step, outputs, approves: value.id_or_null()? }))
+    (0..pairs).map(|_| Ok((value.name()?, read(value)?))).collect()
 }
 
-fn read_output(value: &mut Value<'_>) -> Result<Output> {
+pub(crate) fn read_output(value: &mut Value<'_>) -> Result<Output> {
     let mut ahead = value.cursor;
     match ahead.head() {
         Some(Head::Bool(found)) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::branches::{Branches, Number, Prefix};
 use super::record::Home;
+use super::work::{Approval, Deed, Instance, Transition, Work};
 use crate::errors::{Code, Error, Result};
 use crate::identity::{Enrolled, EnrolledKey, Name, Purpose};
 use crate::message::{Addr, Claims, GrantPart, Id, KeyBytes, Merge, OpenPart, Seq, StepPattern};
@@ -49,13 +50,14 @@ pub struct Conversation {
     pub(super) grants: HashMap<Id, Grant>,
     pub(super) granted_keys: HashSet<KeyBytes>,
     pub(super) seqs: HashMap<Id, Seq>,
+    pub(super) instances: HashMap<Id, Instance>,
 }
 
 /// What an admitted entry of a conversation changes.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A message or a close: the next leaf of its branch.
-    Leaf { branch: Number, merges: Vec<Merge>, close: Option<bool> },
+    Leaf { branch: Number, merges: Vec<Merge>, close: Option<bool>, work: Option<Box<Work>> },
     /// A fork: the first own leaf of a new branch.
     Fork { context: Prefix, grant: Option<Box<Grant>> },
 }
@@ -71,6 +73,7 @@ impl Conversation {
             grants: HashMap::new(),
             granted_keys: HashSet::new(),
             seqs: HashMap::new(),
+            instances: HashMap::new(),
         })
     }
 
@@ -82,10 +85,11 @@ impl Conversation {
         branches: Branches,
         grants: Vec<(Id, Grant)>,
         seqs: HashMap<Id, Seq>,
+        instances: HashMap<Id, Instance>,
     ) -> Conversation {
         let granted_keys = grants.iter().map(|(_, grant)| *grant.signer.key.as_bytes()).collect();
         let grants = grants.into_iter().collect();
-        Conversation { id, open, closed, records, branches, grants, granted_keys, seqs }
+        Conversation { id, open, closed, records, branches, grants, granted_keys, seqs, instances }
     }
 
     pub fn id(&self) -> &Id {
@@ -110,6 +114,17 @@ impl Conversation {
 
     pub fn grant(&self, id: &Id) -> Option<&Grant> {
         self.grants.get(id)
+    }
+
+    pub fn instance(&self, id: &Id) -> Option<&Instance> {
+        self.instances.get(id)
+    }
+
+    /// In the order of their ids.
+    pub fn instances(&self) -> Vec<(&Id, &Instance)> {
+        let mut all: Vec<(&Id, &Instance)> = self.instances.iter().collect();
+        all.sort_by_key(|(id, _)| **id);
+        all
     }
 
     pub fn last_seq(&self, author: &Id) -> Option<Seq> {
@@ -144,14 +159,18 @@ impl Conversation {
     /// The admitted entry takes its place. The answer is its home.
     pub(super) fn apply(&mut self, id: &Id, author: Id, seq: Option<(Id, Seq)>, step: Step) -> Result<Home> {
         let home = match step {
-            Step::Leaf { branch, merges, close } => {
+            Step::Leaf { branch, merges, close, work } => {
                 let index = self.branches.append(branch, id, &merges)?;
                 match close {
                     Some(true) => self.closed = true,
                     Some(false) => self.branches.close(branch)?,
                     None => {}
                 }
-                Home { branch: self.branches.get(branch)?.id, index }
+                let home = Home { branch: self.branches.get(branch)?.id, index };
+                if let Some(work) = work {
+                    self.work(*id, home, *work)?;
+                }
+                home
             }
             Step::Fork { context, grant } => {
                 self.branches.fork(context, id, author)?;
@@ -163,6 +182,21 @@ impl Conversation {
         };
         self.count(seq);
         Ok(home)
+    }
+
+    /// A step that was taken, or approved.
+    pub(super) fn work(&mut self, message: Id, home: Home, work: Work) -> Result<()> {
+        let Work { instance, starts, step, principal, deed } = work;
+        if let Some((definition, start_time)) = starts {
+            self.instances.insert(instance, Instance::new(definition, start_time));
+        }
+        let running = self.instances.get_mut(&instance);
+        let running = running.ok_or_else(|| Error::new(Code::Internal, "an instance of this conversation", "none"))?;
+        match deed {
+            Deed::Take(outputs) => running.take(Transition { message, home, step, principal, outputs }),
+            Deed::Approve(subject) => running.approvals.push(Approval { message, home, step, subject, principal }),
+        }
+        Ok(())
     }
 
     /// One more record; a number that is used up.

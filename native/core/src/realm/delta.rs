@@ -3,6 +3,7 @@
 use super::conversation::Step;
 use super::record::Home;
 use super::registry::Change;
+use super::work::Work;
 use crate::errors::Error;
 use crate::identity::EnrolledKey;
 use crate::message::{GenesisPart, Id, OpenPart, Proposal, Seq};
@@ -53,7 +54,7 @@ pub struct Delta {
 pub(super) enum Effect {
     Found(Box<GenesisPart>, Vec<EnrolledKey>),
     Registry(Change),
-    Open(OpenPart),
+    Open(OpenPart, Option<Work>),
     Step(Step),
     Rejected,
 }

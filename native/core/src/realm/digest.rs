@@ -8,10 +8,11 @@ use super::branches::{Branch, Number, Prefix};
 use super::conversation::{Conversation, Grant};
 use super::registry::{Agent, Enrolment, Registry};
 use super::state::State;
+use super::work::Instance;
 use crate::errors::{Code, Error, Result};
 use crate::identity::Name;
 use crate::message::{
-    HashPurpose, Id, Proposal, Seq, Writer, keyed, write_addrs, write_optional_id, write_optional_uint, write_reach,
+    HashPurpose, Id, Proposal, Seq, Writer, keyed, write_addrs, write_optional_id, write_optional_uint, write_outputs, write_reach,
 };
 use crate::text;
 
@@ -68,7 +69,11 @@ impl Conversation {
             self.write_branch(&mut out, number, branch)?;
         }
         write_seqs(&mut out, &self.seqs);
-        out.array(0);
+        let instances = self.instances();
+        out.array(instances.len());
+        for (id, instance) in instances {
+            write_instance(&mut out, id, instance);
+        }
         Ok(out.0)
     }
 
@@ -93,6 +98,21 @@ impl Conversation {
             }
         }
         Ok(())
+    }
+}
+
+fn write_instance(out: &mut Writer, id: &Id, instance: &Instance) {
+    out.array(6).bytes(id).bytes(instance.definition.id()).uint(instance.start_time).uint(0);
+    out.array(instance.transitions().len());
+    for taken in instance.transitions() {
+        out.array(6).bytes(&taken.message).bytes(&taken.home.branch).uint(taken.home.index);
+        out.uint(taken.step as u64).bytes(&taken.principal);
+        write_outputs(out, &taken.outputs);
+    }
+    out.array(instance.approvals().len());
+    for given in instance.approvals() {
+        out.array(6).bytes(&given.message).bytes(&given.home.branch).uint(given.home.index);
+        out.uint(given.step as u64).bytes(&given.subject).bytes(&given.principal);
     }
 }
 
@@ -149,8 +169,11 @@ impl Registry {
         let mut sorted: Vec<_> = self.definitions.iter().collect();
         sorted.sort_by_key(|(name, _)| name_key(name));
         out.array(sorted.len());
-        for (name, definition) in sorted {
-            out.array(3).text(name.as_str()).bytes(&definition.entry).bytes(&definition.document);
+        for (name, versions) in sorted {
+            out.array(2).text(name.as_str()).array(versions.len());
+            for defined in versions {
+                out.array(3).bytes(&defined.entry).bytes(defined.definition.id()).uint(defined.from);
+            }
         }
     }
 

@@ -54,6 +54,9 @@ impl Case<'_> {
         {
             return beyond("another step");
         }
+        if claims.workflow.as_ref().is_some_and(|state| state.approves.is_some()) {
+            return beyond("an approval");
+        }
         if matches!(claims.act, Some(Act::Close(true))) {
             return beyond("the end of the conversation");
         }

@@ -118,6 +118,8 @@ pub struct Covered<'a> {
     /// None: it is being opened.
     pub known: Option<&'a Conversation>,
     pub definition: Option<&'a Name>,
+    /// The entry's own, which is that of an instance that it starts.
+    pub id: &'a Id,
     pub claims: &'a Claims,
     /// Of a sub-agent, from its own grant upwards.
     pub chain: &'a [(Id, &'a Grant)],
@@ -143,13 +145,19 @@ impl Covered<'_> {
             Scope::Realm => true,
             Scope::Conversation(id) => id == self.conversation,
             Scope::Branch(id, branch) => id == self.conversation && self.is_on(branch)?,
-            // Instances are not built: none is known, and an unknown one is the whole conversation.
-            Scope::Instance(id, _) => id == self.conversation,
+            Scope::Instance(id, instance) => id == self.conversation && self.is_of(instance),
             Scope::Definition(name) => self.definition == Some(name),
             Scope::Agent(id) => {
                 *id == self.claims.agent || self.chain.iter().any(|(link, grant)| id == link || *id == grant.by)
             }
         })
+    }
+
+    /// Whether the entry acts in an instance, or starts it; of an unknown instance: always.
+    fn is_of(&self, instance: &Id) -> bool {
+        let known = self.known.and_then(|known| known.instance(instance)).is_some();
+        let acts_in = self.claims.workflow.as_ref().map(|state| state.instance.as_ref().unwrap_or(self.id));
+        !known || acts_in == Some(instance)
     }
 
     /// Whether the entry, or a head that it merges, lies on a branch or on what was forked off it; of an unknown branch: always.

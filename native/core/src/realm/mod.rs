@@ -7,6 +7,7 @@ mod budget;
 pub mod checkpoint;
 pub mod conversation;
 pub mod dag;
+pub mod definition;
 pub mod delta;
 mod digest;
 pub mod draft;
@@ -35,6 +36,8 @@ pub mod stopping;
 pub mod trace;
 mod trees;
 pub mod view;
+pub mod work;
+mod work_checks;
 
 pub use admission::{Stamp, admit};
 pub use budget::Limits;

@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use super::branches::{Branches, MergeLeaf, Prefix, Row};
 use super::conversation::{Conversation, Grant};
+use super::definition::{Definition, StepIndex};
 use super::halts::Halt;
-use super::registry::{Definition, Enrolment, OpenProposal, Registry};
+use super::record::Home;
+use super::registry::{Defined, Enrolment, OpenProposal, Registry};
 use super::state::State;
+use super::work::{Approval, Instance, Transition};
 use crate::errors::{Code, Error, Result};
 use crate::halt::Scope;
-use crate::identity::{Enrolled, EnrolledKey, Purpose};
-use crate::limits::SIZE_END;
+use crate::identity::{Enrolled, EnrolledKey, Name, Purpose};
+use crate::limits::{MAX_WORKFLOW_STEPS, SIZE_END, TIME_END};
 use crate::message::codec::check_item;
 use crate::message::{
-    Addr, GrantPart, Id, Kind, OpenPart, Proposal, Seq, StepPattern, Value, read_policy, read_proposal_claim,
+    Addr, GrantPart, Id, Kind, OpenPart, Proposal, Seq, StepPattern, Value, read_output, read_outputs, read_policy, read_proposal_claim,
 };
 
 /// The leaves that a branch owns, in order.
@@ -27,8 +30,8 @@ fn wrong() -> Error {
 }
 
 impl State {
-    /// The state of a registry, and of conversations with their leaves. `documents` has those of open `define` proposals, by the
-    /// proposal's id. What comes out has the digests of what went in, or nothing does: `ArgumentRange`.
+    /// The state of a registry, and of conversations with their leaves. `documents` has those of definitions and of open `define`
+    /// proposals, by the proposal's id. What comes out has the digests of what went in, or nothing does: `ArgumentRange`.
     pub fn rebuild(
         registry: &[u8],
         leaves: &[Id],
@@ -36,10 +39,10 @@ impl State {
         conversations: &[(Vec<u8>, OwnLeaves)],
     ) -> Result<State> {
         let registry = rebuild_registry(registry, leaves, documents)?;
-        let realm = *registry.realm();
         let mut state = State { registry: Some(registry), ..State::default() };
         for (canonical, leaves) in conversations {
-            let conversation = rebuild_conversation(realm, canonical, leaves)?;
+            let registry = state.founded()?;
+            let conversation = rebuild_conversation(registry, canonical, leaves)?;
             state.conversations.insert(*conversation.id(), conversation);
         }
         Ok(state)
@@ -66,9 +69,7 @@ fn rebuild_registry(canonical: &[u8], leaves: &[Id], documents: &HashMap<Id, Vec
         read_agent(&mut registry, &mut input)?;
     }
     for _ in 0..input.list(usize::MAX)? {
-        input.array_of(3, STATE)?;
-        let name = input.name()?;
-        registry.definitions.insert(name, Definition { entry: input.id()?, document: input.id()? });
+        read_definitions(&mut registry, &mut input, documents)?;
     }
     for _ in 0..input.list(usize::MAX)? {
         let proposal = read_proposal(&mut input, documents)?;
@@ -83,6 +84,26 @@ fn rebuild_registry(canonical: &[u8], leaves: &[Id], documents: &HashMap<Id, Vec
         return Err(wrong());
     }
     Ok(registry)
+}
+
+/// One name, with what was defined under it; the documents are those of `documents`, which the ids pin.
+fn read_definitions(
+    registry: &mut Registry,
+    input: &mut Value<'_>,
+    documents: &HashMap<Id, Vec<u8>>,
+) -> Result<()> {
+    input.array_of(2, STATE)?;
+    let name = input.name()?;
+    for _ in 0..input.list(usize::MAX)? {
+        input.array_of(3, STATE)?;
+        let (entry, id, from) = (input.id()?, input.id()?, number(input)?);
+        let definition = Arc::new(Definition::parse(documents.get(&entry).ok_or_else(wrong)?)?);
+        if *definition.id() != id {
+            return Err(wrong());
+        }
+        registry.definitions.entry(name.clone()).or_default().push(Defined { entry, definition, from });
+    }
+    Ok(())
 }
 
 fn read_agent(registry: &mut Registry, input: &mut Value<'_>) -> Result<()> {
@@ -154,7 +175,7 @@ fn read_seqs(input: &mut Value<'_>) -> Result<HashMap<Id, Seq>> {
         .collect()
 }
 
-fn rebuild_conversation(realm: Id, canonical: &[u8], leaves: &OwnLeaves) -> Result<Conversation> {
+fn rebuild_conversation(registry: &Registry, canonical: &[u8], leaves: &OwnLeaves) -> Result<Conversation> {
     check_item(canonical, false)?;
     let mut input = Value::new(canonical, "state");
     input.array_of(9, STATE)?;
@@ -173,12 +194,46 @@ fn rebuild_conversation(realm: Id, canonical: &[u8], leaves: &OwnLeaves) -> Resu
         rows.push(row);
     }
     let seqs = read_seqs(&mut input)?;
-    let branches = restore(realm, id, rows)?;
-    let conversation = Conversation::restored(id, open, (closed, records), branches, grants, seqs);
+    let instances = read_instances(registry, open.definition.as_ref(), &mut input)?;
+    let branches = restore(*registry.realm(), id, rows)?;
+    let conversation = Conversation::restored(id, open, (closed, records), branches, grants, seqs, instances);
     if conversation.canonical()? != canonical {
         return Err(wrong());
     }
     Ok(conversation)
+}
+
+fn read_instances(
+    registry: &Registry,
+    name: Option<&Name>,
+    input: &mut Value<'_>,
+) -> Result<HashMap<Id, Instance>> {
+    let mut instances = HashMap::new();
+    for _ in 0..input.list(usize::MAX)? {
+        input.array_of(6, STATE)?;
+        let (id, definition) = (input.id()?, input.id()?);
+        let definition = name.and_then(|name| registry.definition_of(name, &definition)).ok_or_else(wrong)?;
+        let mut instance = Instance::new(Arc::clone(definition), input.uint_below(TIME_END)?);
+        input.small(0, 0)?;
+        for _ in 0..input.list(usize::MAX)? {
+            let (message, home, step) = read_deed(input)?;
+            let (principal, outputs) = (input.id()?, read_outputs(input, read_output)?);
+            instance.take(Transition { message, home, step, principal, outputs });
+        }
+        for _ in 0..input.list(usize::MAX)? {
+            let (message, home, step) = read_deed(input)?;
+            instance.approvals.push(Approval { message, home, step, subject: input.id()?, principal: input.id()? });
+        }
+        instances.insert(id, instance);
+    }
+    Ok(instances)
+}
+
+fn read_deed(input: &mut Value<'_>) -> Result<(Id, Home, StepIndex)> {
+    input.array_of(6, STATE)?;
+    let (message, home) = (input.id()?, Home { branch: input.id()?, index: number(input)? });
+    let step = input.uint_below(MAX_WORKFLOW_STEPS as u64)?;
+    Ok((message, home, usize::try_from(step).map_err(|_| wrong())?))
 }
 
 /// The branches with their leaves, parents first; then the maps of their merges, each behind those that it rests on.

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
+use super::definition::Definition;
 use super::halts::{Halt, Halts};
 use super::trees::Trees;
 use crate::errors::{Code, Error, Result};
@@ -48,11 +47,13 @@ impl Agent {
     }
 }
 
-/// A definition in force under a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Definition {
+/// A definition, and since when it is the one of its name (workflow.1.5).
+#[derive(Clone, Debug)]
+pub struct Defined {
+    /// The proposal that brought it.
     pub entry: Id,
-    pub document: [u8; 32],
+    pub definition: Arc<Definition>,
+    pub from: u64,
 }
 
 /// A proposal that waits for its quorum (registry.2).
@@ -83,7 +84,8 @@ pub struct Registry {
     roots: BTreeSet<Id>,
     sequencers: BTreeSet<Id>,
     pub(super) policy: (Id, Policy),
-    pub(super) definitions: HashMap<Name, Definition>,
+    /// By name; of each, those that were replaced before the one in force.
+    pub(super) definitions: HashMap<Name, Vec<Defined>>,
     /// By leaf.
     pub(super) proposals: BTreeMap<u64, OpenProposal>,
     open: HashMap<Id, u64>,
@@ -188,8 +190,20 @@ impl Registry {
         &self.policy.0
     }
 
-    pub fn definition(&self, name: &Name) -> Option<&Definition> {
-        self.definitions.get(name)
+    /// The definition in force under a name.
+    pub fn definition(&self, name: &Name) -> Option<&Defined> {
+        self.definitions.get(name)?.last()
+    }
+
+    /// The one that was in force in the first `r` entries.
+    pub fn definition_at(&self, r: u64, name: &Name) -> Option<&Arc<Definition>> {
+        self.definitions.get(name)?.iter().rev().find(|defined| defined.from <= r).map(|defined| &defined.definition)
+    }
+
+    /// A definition of this name by its id, whether it is in force or was replaced.
+    pub fn definition_of(&self, name: &Name, id: &Id) -> Option<&Arc<Definition>> {
+        let mut all = self.definitions.get(name)?.iter().map(|defined| &defined.definition);
+        all.find(|definition| definition.id() == id)
     }
 
     /// Open proposals in the order of their leaves.
@@ -316,7 +330,9 @@ impl Registry {
             Proposal::Revoke { agent, suspect_from, .. } => self.revoke(&agent, suspect_from),
             Proposal::Policy { policy, .. } => self.policy = (id, policy),
             Proposal::Define { name, document, .. } => {
-                self.definitions.insert(name, Definition { entry: id, document: Sha256::digest(&document).into() });
+                let definition = Arc::new(Definition::parse(&document)?);
+                let defined = Defined { entry: id, definition, from: self.size };
+                self.definitions.entry(name).or_default().push(defined);
             }
             Proposal::Erase { message, .. } => {
                 self.erased.insert(message);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::admission::{Stamp, check_seq, refuse};
+use super::definition::Definition;
 use super::registry::{Change, Enrolment, OpenProposal, Registry};
 use crate::errors::{Code, Error, Result};
 use crate::halt::Scope;
@@ -213,13 +214,18 @@ fn check_content(registry: &Registry, proposal: &Proposal) -> Result<()> {
             check_policy(policy, registry.roots().len(), registry.dev, Code::PolicyInvalid)
         }
         // g.
-        Proposal::Define { name, replaces, .. } => {
+        Proposal::Define { name, replaces, document } => {
             let present = registry.definition(name).map(|found| found.entry);
-            if *replaces == present {
-                return Ok(());
+            if *replaces != present {
+                let show = |id: Option<Id>| id.map_or("null".to_owned(), |id| text::hex(&id));
+                return refuse(Code::DefinitionInvalid, format!("replaces {}", show(present)), show(*replaces));
             }
-            let show = |id: Option<Id>| id.map_or("null".to_owned(), |id| text::hex(&id));
-            refuse(Code::DefinitionInvalid, format!("replaces {}", show(present)), show(*replaces))
+            let definition = Definition::parse(document)?;
+            if definition.name() != name {
+                let got = definition.name().as_str().to_owned();
+                return refuse(Code::DefinitionInvalid, format!("a definition of {}", name.as_str()), got);
+            }
+            Ok(())
         }
         // h.
         Proposal::Erase { .. } if registry.policy().hold => {

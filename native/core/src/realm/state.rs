@@ -70,10 +70,13 @@ impl State {
                 registry.apply(&id, seq, change)?;
                 Home { branch: conversation, index: registry.size() - 1 }
             }
-            Effect::Open(open) => {
+            Effect::Open(open, work) => {
                 let realm = *self.founded()?.realm();
-                self.conversations.insert(id, Conversation::begin(realm, id, author, open)?);
-                Home { branch: id, index: 0 }
+                let home = Home { branch: id, index: 0 };
+                let mut begun = Conversation::begin(realm, id, author, open)?;
+                work.map_or(Ok(()), |work| begun.work(id, home, work))?;
+                self.conversations.insert(id, begun);
+                home
             }
             Effect::Step(step) => self.conversation_mut(&conversation)?.apply(&id, author, seq, step)?,
             Effect::Rejected => {
