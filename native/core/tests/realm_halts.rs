@@ -149,7 +149,8 @@ fn a_conversation_an_agent_a_definition() {
     at.speaks(alice, chat, chat, false);
     at.resume(at.operators[0], &[halt]).0.home();
     for index in 0..usize::from(QUORUMS.define) {
-        let proposal = Proposal::Define { name: orders.clone(), replaces: None, document: vec![1] };
+        let document = flow::smallest("orders", 0);
+        let proposal = Proposal::Define { name: orders.clone(), replaces: None, document };
         if index == 0 {
             at.world.propose(root(0), proposal).home();
         } else {

@@ -238,7 +238,8 @@ fn policies_definitions_erasures() {
         rejected(Code::EraseInvalid)
     );
     // A definition names the one that it replaces.
-    let define = |replaces| Proposal::Define { name: name("orders"), replaces, document: vec![1; 60_000] };
+    let document = flow::smallest("orders", 16_384);
+    let define = |replaces| Proposal::Define { name: name("orders"), replaces, document: document.clone() };
     assert_eq!(world.propose(root(0), define(Some(OTHER))), rejected(Code::DefinitionInvalid));
     world.propose(root(0), define(None)).home();
     let first = world.kept.last().unwrap().id;

@@ -6,7 +6,7 @@ use crate::errors::{Code, Error, Result};
 use crate::identity::EnrolledKey;
 use crate::message::{
     Act, Addr, BodyPart, Claims, Context, Draft, GenesisPart, GrantPart, HaltPart, Id, Kind, Merge, OpenPart, Proposal,
-    RegistryPart, Seq, ZERO, body_claim, sorted,
+    RegistryPart, Seq, WorkflowState, ZERO, body_claim, sorted,
 };
 use crate::text;
 
@@ -27,6 +27,8 @@ pub struct Parts<'a> {
     pub time: u64,
     pub salt: [u8; 16],
     pub body: Option<(BodyPart<'a>, &'a str)>,
+    /// The step that a message or an open takes or approves (workflow.3).
+    pub workflow: Option<WorkflowState>,
 }
 
 /// A prefix of the registry that an agent has consumed.
@@ -146,7 +148,7 @@ pub fn draft_close(author: Author<'_>, parts: &Parts<'_>, seen: &Seen, whole: bo
 /// The first entry of a realm, by one of its roots.
 pub fn draft_genesis(key: &EnrolledKey, genesis: GenesisPart, time: u64, salt: [u8; 16]) -> Result<Draft> {
     let author = Author { key, agent: *key.thumbprint(), grant: None };
-    let parts = Parts { recipients: Vec::new(), seq: Seq { epoch: 0, counter: 0 }, time, salt, body: None };
+    let parts = Parts { recipients: Vec::new(), seq: Seq { epoch: 0, counter: 0 }, time, salt, body: None, workflow: None };
     let claims = claims_of(author, &parts, Kind::Genesis, ZERO, Context::EMPTY)?;
     Draft::of(key, &Claims { seq: None, act: Some(Act::Genesis(Box::new(genesis))), ..claims })
 }
@@ -272,7 +274,7 @@ fn claims_of(author: Author<'_>, parts: &Parts<'_>, kind: Kind, realm: Id, conte
         branch: ZERO,
         parent: None,
         merges: Vec::new(),
-        workflow: None,
+        workflow: parts.workflow.clone(),
         recipients: sorted(parts.recipients.clone())?,
         seq: Some(parts.seq),
         time: parts.time,

@@ -18,6 +18,8 @@ use ama2sec_core::realm::draft::{
 use ama2sec_core::realm::screen::{authenticate, check_conversation, check_genesis, check_realm};
 use ama2sec_core::realm::{Home, Stamp, State, Verdict, admit, conversation_of};
 
+pub mod flow;
+
 pub const START: u64 = 1_793_000_000_000;
 
 /// A small generator with a fixed seed: a failure can be repeated.
@@ -193,7 +195,7 @@ impl World {
     }
 
     pub fn parts(&mut self, who: Who, conversation: Id, recipients: Vec<Addr>) -> Parts<'static> {
-        Parts { recipients, seq: self.next_seq(who, conversation), time: self.time, salt: self.salt(), body: None }
+        Parts { recipients, seq: self.next_seq(who, conversation), time: self.time, salt: self.salt(), body: None, workflow: None }
     }
 
     pub fn seen_registry(&self) -> SeenRegistry {
