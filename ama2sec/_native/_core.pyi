@@ -33,6 +33,7 @@ __all__ = [
     "RangeIncluded",
     "RealmAnswer",
     "RealmContext",
+    "RealmDefinition",
     "RealmEngine",
     "RealmEntry",
     "RealmFile",
@@ -57,6 +58,7 @@ __all__ = [
     "check_cbor",
     "check_checkpoint",
     "check_consistency",
+    "check_definition",
     "check_equivocation",
     "check_exhibit",
     "check_fork",
@@ -735,6 +737,7 @@ class EntryParts:
         recipients: list[Id | str] | None = None,
         body: bytes | None = None,
         media_type: str = "application/octet-stream",
+        workflow: str | None = None,
     ) -> EntryParts: ...
 
 @final
@@ -743,12 +746,30 @@ class RealmContext:
     def registry_size(self) -> int: ...
     @property
     def size(self) -> int: ...
-    def open(self, parts: EntryParts, members: list[Id | str] | None = None) -> Draft: ...
+    def open(
+        self,
+        parts: EntryParts,
+        members: list[Id | str] | None = None,
+        *,
+        definition: str | None = None,
+        required: bool = False,
+    ) -> Draft: ...
     def message(self, parts: EntryParts, merges: list[RealmContext] | None = None) -> Draft: ...
     def fork(self, parts: EntryParts, grant: str | None = None) -> Draft: ...
     def close(self, parts: EntryParts, *, whole: bool = False) -> Draft: ...
     def propose(self, parts: EntryParts, kind: str, view: str) -> Draft: ...
     def approve(self, parts: EntryParts, kind: str, proposal: Id) -> Draft: ...
+
+@final
+class RealmDefinition:
+    @property
+    def id(self) -> Id: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def document(self) -> bytes: ...
+
+def check_definition(document: bytes) -> RealmDefinition: ...
 
 @final
 class Replay:

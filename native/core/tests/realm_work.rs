@@ -58,7 +58,8 @@ impl Desk {
         let mut world = World::default();
         let mut enrol = |text: &str, seed, groups: &[&str]| world.enrol(text, seed, Purpose::Message, groups);
         let (alice, bob) = (enrol("alice", 1, &["traders"]), enrol("bob", 2, &["pricing"]));
-        let (cy, dan, eve) = (enrol("cy", 3, &["risk"]), enrol("dan", 4, &["risk"]), enrol("eve", 5, &["risk", "pricing"]));
+        let (cy, dan, eve) =
+            (enrol("cy", 3, &["risk"]), enrol("dan", 4, &["risk"]), enrol("eve", 5, &["risk", "pricing"]));
         let document = document("trading", 0, steps);
         let definition = *Definition::parse(&document).unwrap().id();
         world.propose(root(0), Proposal::Define { name: name("trading"), replaces: None, document }).home();
@@ -246,7 +247,11 @@ fn conditions_and_approvals() {
     assert_eq!(desk.approve(desk.cy, next), rejected(Code::ApprovalInvalid));
     assert_eq!(desk.approve(desk.alice, next), rejected(Code::StepRole));
     assert_eq!(desk.take(desk.alice, "execute"), rejected(Code::ApprovalsMissing));
-    let word = Word { approves: Some(next), outputs: vec![("total", Output::Int(1))], ..desk.word(Some(desk.chat), "execute") };
+    let word = Word {
+        approves: Some(next),
+        outputs: vec![("total", Output::Int(1))],
+        ..desk.word(Some(desk.chat), "execute")
+    };
     assert_eq!(desk.say(desk.dan, &word), rejected(Code::ApprovalInvalid));
     let word = Word { approves: Some(next), ..desk.word(Some(desk.chat), "reject") };
     assert_eq!(desk.say(desk.dan, &word), rejected(Code::ApprovalInvalid));
@@ -351,7 +356,8 @@ fn a_halt_of_an_instance_holds_that_one() {
     let second = desk.say(desk.alice, &desk.word(None, "order")).home();
     let second = desk.world.at(desk.chat, second);
     let operator = desk.world.enrol("op", 60, Purpose::Operator, &[]);
-    let part = ama2sec_core::message::HaltPart { scope: Scope::Instance(desk.chat, second).encode(), reason: String::new() };
+    let part =
+        ama2sec_core::message::HaltPart { scope: Scope::Instance(desk.chat, second).encode(), reason: String::new() };
     let bare = ama2sec_core::realm::draft::Bare { realm: desk.world.realm(), time: START, salt: [3; 16] };
     let halt = signed(operator, |author| ama2sec_core::realm::draft::draft_halt(author, bare, part, false));
     desk.world.offer(&halt).home();

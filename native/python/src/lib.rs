@@ -1,5 +1,6 @@
 //! The Python face of the core: types and calls, nothing that hashes, signs or decides.
 
+mod definition;
 mod errors;
 mod halt;
 mod history;
@@ -21,6 +22,8 @@ use pyo3::prelude::*;
 /// The compiled core of ama2sec.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use crate::definition::{RealmDefinition, check_definition};
     #[pymodule_export]
     use crate::errors::error_catalogue;
     #[pymodule_export]

@@ -3,7 +3,8 @@
 use ama2sec_core::errors::{Code, Error};
 use ama2sec_core::identity::{Name, Purpose};
 use ama2sec_core::message::{
-    self as core, Kind, Offer, OpenPart, Seq, genesis_from_json, grant_from_json, proposal_from_json,
+    self as core, Kind, Offer, OpenPart, Seq, WorkflowState, genesis_from_json, grant_from_json, proposal_from_json,
+    workflow_from_json,
 };
 use ama2sec_core::realm::draft::{
     Author, Parts, Seen, SeenRegistry, draft_approval, draft_close, draft_fork, draft_genesis, draft_message,
@@ -19,7 +20,7 @@ use crate::message::{Draft, addrs, keep_body};
 
 /// Who writes, and what every entry has: the key that will sign, the agent that it acts for, the number, the time, recipients, a body.
 ///
-/// `grant` is true for a sub-agent, whose grant has its own id. The salts are drawn when it is made: use it for one entry.
+/// `grant` is true for a sub-agent, whose grant has its own id. `workflow` is the step that is taken or approved, in the JSON view. The salts are drawn when it is made: use it for one entry.
 #[pyclass(frozen, module = "ama2sec")]
 pub struct EntryParts {
     author: PublicKey,
@@ -30,12 +31,13 @@ pub struct EntryParts {
     recipients: Vec<core::Addr>,
     salt: [u8; 16],
     body: Option<(Py<PyBytes>, [u8; 32], String)>,
+    workflow: Option<WorkflowState>,
 }
 
 #[pymethods]
 impl EntryParts {
     #[new]
-    #[pyo3(signature = (author, agent, seq, time_ms, *, grant=false, recipients=None, body=None, media_type="application/octet-stream"))]
+    #[pyo3(signature = (author, agent, seq, time_ms, *, grant=false, recipients=None, body=None, media_type="application/octet-stream", workflow=None))]
     #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn new(
         py: Python<'_>,
@@ -47,6 +49,7 @@ impl EntryParts {
         recipients: Option<&Bound<'_, PyList>>,
         body: Option<&Bound<'_, PyAny>>,
         media_type: &str,
+        workflow: Option<&str>,
     ) -> PyResult<EntryParts> {
         let (mut salt, mut body_salt) = ([0; 16], [0; 32]);
         random(py, &mut salt)?;
@@ -56,7 +59,8 @@ impl EntryParts {
         let author = PublicKey(author.get().0.clone());
         let recipients = recipients.map(addrs).transpose()?.unwrap_or_default();
         let seq = Seq { epoch: seq.0, counter: seq.1 };
-        Ok(EntryParts { author, agent: agent.0, grant, seq, time: time_ms, recipients, salt, body })
+        let workflow = guard(py, || workflow.map_or(Ok(None), |view| workflow_from_json(&json_of(view)?)))?;
+        Ok(EntryParts { author, agent: agent.0, grant, seq, time: time_ms, recipients, salt, body, workflow })
     }
 }
 
@@ -76,7 +80,7 @@ impl EntryParts {
             .as_ref()
             .map(|(body, salt, media_type)| (core::BodyPart { salt, body: body.as_bytes(py) }, media_type.as_str()));
         let (recipients, seq) = (self.recipients.clone(), self.seq);
-        let parts = Parts { recipients, seq, time: self.time, salt: self.salt, body };
+        let parts = Parts { recipients, seq, time: self.time, salt: self.salt, body, workflow: self.workflow.clone() };
         let author = self.author();
         let inner = guard_detached(py, || make(author, &parts))?;
         let body = self.body.as_ref().map(|(body, salt, _)| (body.clone_ref(py), *salt));
@@ -104,10 +108,19 @@ impl RealmContext {
     }
 
     /// An `open`. Without members: everyone enrolled.
-    #[pyo3(signature = (parts, members=None))]
-    fn open(&self, py: Python<'_>, parts: &EntryParts, members: Option<&Bound<'_, PyList>>) -> PyResult<Draft> {
+    /// With the name of a workflow: its instances live there, and if it is `required`, a message without a step is a note.
+    #[pyo3(signature = (parts, members=None, *, definition=None, required=false))]
+    fn open(
+        &self,
+        py: Python<'_>,
+        parts: &EntryParts,
+        members: Option<&Bound<'_, PyList>>,
+        definition: Option<&str>,
+        required: bool,
+    ) -> PyResult<Draft> {
         let members = members.map(addrs).transpose()?;
-        let open = OpenPart { members, required: false, definition: None };
+        let definition = guard(py, || definition.map(Name::parse).transpose())?;
+        let open = OpenPart { members, required, definition };
         parts.draft(py, |author, parts| draft_open(author, parts, &self.registry, open))
     }
 

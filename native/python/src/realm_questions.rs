@@ -2,10 +2,14 @@
 
 use ama2sec_core::errors::{Code, Error, Result};
 use ama2sec_core::message::Id as CoreId;
+use ama2sec_core::realm::State;
 use ama2sec_core::realm::dag::{Dag, HeadAt, Node, heads};
 use ama2sec_core::realm::replica::Replica;
 use ama2sec_core::realm::trace::trace;
-use ama2sec_core::realm::view::{head_view, link_view, node_view, registry_view};
+use ama2sec_core::realm::view::{
+    definitions_view, head_view, link_view, node_view, options_view, registry_view, workflows_view,
+};
+use ama2sec_core::realm::work_options::{Asker, options};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 
@@ -54,17 +58,35 @@ fn nodes(found: &[&Node]) -> Value {
     found.iter().map(|node| node_view(node)).collect()
 }
 
-/// The questions of dag.4.4, by name.
+/// What the agent `agent`, who has consumed `size` of `branch`, may do at `time` in `instance` (or starting one).
+fn next_steps(state: &State, conversation: CoreId, asked: &Asked<'_>) -> Result<Value> {
+    let instance = if asked.0.get("instance").is_none_or(Value::is_null) { None } else { Some(asked.id("instance")?) };
+    let (branch, size) = (asked.id("branch")?, asked.number("size", 0)? as u64);
+    let (agent, time) = (asked.id("agent")?, asked.number("time", 0)? as u64);
+    let (definition, options) = options(state, Asker { agent, conversation, instance, branch, size, time })?;
+    Ok(options_view(&definition, &options))
+}
+
+/// The questions of dag.4.4, by name; and those of workflows.
 pub fn answer(replica: &Replica, question: &str, conversation: Option<CoreId>, arguments: &Value) -> Result<Value> {
     let (asked, state) = (Asked(arguments), replica.state());
     if question == "registry" {
         return Ok(state.registry().map_or(Value::Null, registry_view));
+    }
+    if question == "definitions" {
+        return Ok(state.registry().map_or(Value::Null, definitions_view));
     }
     if question == "conversations" {
         return Ok(state.conversations().iter().map(|found| ama2sec_core::text::hex(found.id())).collect());
     }
     let unknown = || Error::new(Code::ConversationUnknown, "a conversation of this realm", "another");
     let conversation = conversation.ok_or_else(unknown)?;
+    if question == "workflows" {
+        return Ok(workflows_view(state.conversation(&conversation).ok_or_else(unknown)?));
+    }
+    if question == "next_steps" {
+        return next_steps(state, conversation, &asked);
+    }
     let dag: &Dag = replica.dag(&conversation).ok_or_else(unknown)?;
     let limit = asked.number("limit", LIMIT)?;
     if question == "timeline" {

@@ -147,7 +147,7 @@ fn read_path(mut value: Value<'_>) -> Result<(Id, Option<Id>, Vec<Merge>)> {
     Ok((branch, parent, merges))
 }
 
-fn read_workflow(mut value: Value<'_>) -> Result<Option<WorkflowState>> {
+pub(super) fn read_workflow(mut value: Value<'_>) -> Result<Option<WorkflowState>> {
     if value.cursor.null() {
         return Ok(None);
     }

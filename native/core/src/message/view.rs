@@ -7,6 +7,7 @@ use super::claims::{Addr, Claims, Id, Kind, Output, Typ, WorkflowState};
 use super::view_act::{act_view, write_act_claim};
 use super::write::Writer;
 use crate::errors::{Code, Error, Result};
+use crate::identity::Name;
 use crate::text::{hex, unhex};
 
 fn addr_text(addr: &Addr) -> String {
@@ -24,9 +25,9 @@ pub(super) fn optional(id: Option<&Id>) -> Value {
     id.map_or(Value::Null, |id| hex(id).into())
 }
 
-fn workflow_view(state: &WorkflowState) -> Value {
-    let outputs: Map<String, Value> = state
-        .outputs
+/// Outputs by name.
+pub(crate) fn outputs_view(outputs: &[(Name, Output)]) -> Value {
+    outputs
         .iter()
         .map(|(name, value)| {
             let value = match value {
@@ -36,7 +37,12 @@ fn workflow_view(state: &WorkflowState) -> Value {
             };
             (name.as_str().to_owned(), value)
         })
-        .collect();
+        .collect::<Map<String, Value>>()
+        .into()
+}
+
+fn workflow_view(state: &WorkflowState) -> Value {
+    let outputs = outputs_view(&state.outputs);
     json!({"instance": optional(state.instance.as_ref()), "definition": hex(&state.definition), "step": state.step.as_str(),
            "outputs": outputs, "approves": optional(state.approves.as_ref())})
 }
@@ -285,7 +291,7 @@ fn write_path(out: &mut Writer, value: &Value) -> Option<()> {
     Some(())
 }
 
-fn write_workflow(out: &mut Writer, value: &Value) -> Option<()> {
+pub(super) fn write_workflow(out: &mut Writer, value: &Value) -> Option<()> {
     if value.is_null() {
         out.null();
         return Some(());

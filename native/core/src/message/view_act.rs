@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::act::{Act, EnrolPart, GenesisPart, GrantPart, Policy, Proposal};
 use super::act_form::{read_genesis, read_grant, read_proposal};
-use super::claims::{Addr, Kind};
-use super::view::{addrs, only, optional, write_addrs, write_hex, write_hex_or_null, write_int};
+use super::claims::{Addr, Kind, WorkflowState};
+use super::claims_form::read_workflow;
+use super::view::{addrs, only, optional, write_addrs, write_hex, write_hex_or_null, write_int, write_workflow};
 use super::write::Writer;
 use crate::errors::{Code, Error, Result};
 use crate::identity::Name;
@@ -101,6 +102,14 @@ fn read_back<T>(
     write_act_claim(&mut out, name, view)
         .ok_or_else(|| Error::new(Code::ArgumentRange, format!("a {name} in the JSON view"), "something else"))?;
     read(&mut super::value::Value::new(&out.0, name))
+}
+
+/// A step that is taken or approved, for drafting.
+pub fn workflow_from_json(view: &Value) -> Result<Option<WorkflowState>> {
+    let mut out = Writer::default();
+    write_workflow(&mut out, view)
+        .ok_or_else(|| Error::new(Code::ArgumentRange, "a workflow_state in the JSON view", "something else"))?;
+    read_workflow(super::value::Value::new(&out.0, "workflow_state"))
 }
 
 pub fn grant_from_json(view: &Value) -> Result<GrantPart> {

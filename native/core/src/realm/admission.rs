@@ -125,7 +125,11 @@ fn judge_open(
     check_member(open.members.as_deref(), &claims.agent, &held.groups)?;
     // 7
     let definition = open.definition.as_ref();
-    check_halts(registry, r, &Covered { conversation: entry.id(), known: None, definition, id: entry.id(), claims, chain: &[] })?;
+    check_halts(
+        registry,
+        r,
+        &Covered { conversation: entry.id(), known: None, definition, id: entry.id(), claims, chain: &[] },
+    )?;
     // 8: only a replay meets it; an engine answers a duplicate with the original receipt.
     if state.conversation(entry.id()).is_some() {
         return refuse(Code::SeqUsed, "an open that was not sequenced before", "one that was");
@@ -163,8 +167,14 @@ impl Case<'_> {
         // 7: what somebody has stopped.
         let conversation = self.conversation;
         let (id, definition) = (conversation.id(), conversation.open.definition.as_ref());
-        let covered =
-            Covered { conversation: id, known: Some(conversation), definition, id: self.entry.id(), claims: self.claims, chain: &chain };
+        let covered = Covered {
+            conversation: id,
+            known: Some(conversation),
+            definition,
+            id: self.entry.id(),
+            claims: self.claims,
+            chain: &chain,
+        };
         check_halts(self.registry, self.stamp.registry_size, &covered)?;
         // 8, 9: a number used twice; a stolen key that uses up all numbers at once.
         check_seq(self.claims.seq, self.conversation.last_seq(&self.claims.agent), self.stamp.time)?;
@@ -208,7 +218,15 @@ impl Case<'_> {
             ref act => {
                 let close = if let Some(Act::Close(whole)) = act { Some(*whole) } else { None };
                 let home = Home { branch: branch.id, index: branch.size };
-                (home, Step::Leaf { branch: prefix.branch, merges: self.claims.merges.clone(), close, work: work.map(Box::new) })
+                (
+                    home,
+                    Step::Leaf {
+                        branch: prefix.branch,
+                        merges: self.claims.merges.clone(),
+                        close,
+                        work: work.map(Box::new),
+                    },
+                )
             }
         };
         Ok((home, Effect::Step(step)))

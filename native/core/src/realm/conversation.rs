@@ -100,6 +100,15 @@ impl Conversation {
         self.open.members.as_deref()
     }
 
+    /// The name of the workflow whose instances live here, and whether a message without a step is a note (workflow.2.1).
+    pub fn definition(&self) -> Option<&Name> {
+        self.open.definition.as_ref()
+    }
+
+    pub fn is_workflow_required(&self) -> bool {
+        self.open.required
+    }
+
     pub fn is_closed(&self) -> bool {
         self.closed
     }

@@ -3,8 +3,7 @@
 use crate::errors::{Code, Error, Result};
 use crate::identity::Name;
 use crate::limits::{
-    MAX_APPROVALS, MAX_CONDITIONS, MAX_DEFINITION, MAX_NEEDS, MAX_SCHEMA, MAX_STEP_GROUPS,
-    MAX_WORKFLOW_STEPS, TIME_END,
+    MAX_APPROVALS, MAX_CONDITIONS, MAX_DEFINITION, MAX_NEEDS, MAX_SCHEMA, MAX_STEP_GROUPS, MAX_WORKFLOW_STEPS, TIME_END,
 };
 use crate::message::codec::check_item;
 use crate::message::{
@@ -110,7 +109,11 @@ impl Definition {
         check_item(document, false).map_err(form)?;
         let read = read_definition(document).map_err(form)?;
         if read.encode() != document {
-            return Err(Error::new(Code::Internal, "a definition that encodes to the bytes it was read from", "another"));
+            return Err(Error::new(
+                Code::Internal,
+                "a definition that encodes to the bytes it was read from",
+                "another",
+            ));
         }
         read.judged()
     }
@@ -344,11 +347,7 @@ fn read_step(input: &mut Value<'_>) -> Result<StepRule> {
     })
 }
 
-fn read_list<T>(
-    input: &mut Value<'_>,
-    most: usize,
-    read: impl Fn(&mut Value<'_>) -> Result<T>,
-) -> Result<Vec<T>> {
+fn read_list<T>(input: &mut Value<'_>, most: usize, read: impl Fn(&mut Value<'_>) -> Result<T>) -> Result<Vec<T>> {
     (0..input.list(most)?).map(|_| read(input)).collect()
 }
 

@@ -12,7 +12,8 @@ use super::work::Instance;
 use crate::errors::{Code, Error, Result};
 use crate::identity::Name;
 use crate::message::{
-    HashPurpose, Id, Proposal, Seq, Writer, keyed, write_addrs, write_optional_id, write_optional_uint, write_outputs, write_reach,
+    HashPurpose, Id, Proposal, Seq, Writer, keyed, write_addrs, write_optional_id, write_optional_uint, write_outputs,
+    write_reach,
 };
 use crate::text;
 

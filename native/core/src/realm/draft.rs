@@ -148,7 +148,8 @@ pub fn draft_close(author: Author<'_>, parts: &Parts<'_>, seen: &Seen, whole: bo
 /// The first entry of a realm, by one of its roots.
 pub fn draft_genesis(key: &EnrolledKey, genesis: GenesisPart, time: u64, salt: [u8; 16]) -> Result<Draft> {
     let author = Author { key, agent: *key.thumbprint(), grant: None };
-    let parts = Parts { recipients: Vec::new(), seq: Seq { epoch: 0, counter: 0 }, time, salt, body: None, workflow: None };
+    let parts =
+        Parts { recipients: Vec::new(), seq: Seq { epoch: 0, counter: 0 }, time, salt, body: None, workflow: None };
     let claims = claims_of(author, &parts, Kind::Genesis, ZERO, Context::EMPTY)?;
     Draft::of(key, &Claims { seq: None, act: Some(Act::Genesis(Box::new(genesis))), ..claims })
 }

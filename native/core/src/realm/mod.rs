@@ -38,6 +38,7 @@ mod trees;
 pub mod view;
 pub mod work;
 mod work_checks;
+pub mod work_options;
 
 pub use admission::{Stamp, admit};
 pub use budget::Limits;

@@ -17,7 +17,8 @@ use crate::identity::{Enrolled, EnrolledKey, Name, Purpose};
 use crate::limits::{MAX_WORKFLOW_STEPS, SIZE_END, TIME_END};
 use crate::message::codec::check_item;
 use crate::message::{
-    Addr, GrantPart, Id, Kind, OpenPart, Proposal, Seq, StepPattern, Value, read_output, read_outputs, read_policy, read_proposal_claim,
+    Addr, GrantPart, Id, Kind, OpenPart, Proposal, Seq, StepPattern, Value, read_output, read_outputs, read_policy,
+    read_proposal_claim,
 };
 
 /// The leaves that a branch owns, in order.
@@ -87,11 +88,7 @@ fn rebuild_registry(canonical: &[u8], leaves: &[Id], documents: &HashMap<Id, Vec
 }
 
 /// One name, with what was defined under it; the documents are those of `documents`, which the ids pin.
-fn read_definitions(
-    registry: &mut Registry,
-    input: &mut Value<'_>,
-    documents: &HashMap<Id, Vec<u8>>,
-) -> Result<()> {
+fn read_definitions(registry: &mut Registry, input: &mut Value<'_>, documents: &HashMap<Id, Vec<u8>>) -> Result<()> {
     input.array_of(2, STATE)?;
     let name = input.name()?;
     for _ in 0..input.list(usize::MAX)? {
@@ -203,11 +200,7 @@ fn rebuild_conversation(registry: &Registry, canonical: &[u8], leaves: &OwnLeave
     Ok(conversation)
 }
 
-fn read_instances(
-    registry: &Registry,
-    name: Option<&Name>,
-    input: &mut Value<'_>,
-) -> Result<HashMap<Id, Instance>> {
+fn read_instances(registry: &Registry, name: Option<&Name>, input: &mut Value<'_>) -> Result<HashMap<Id, Instance>> {
     let mut instances = HashMap::new();
     for _ in 0..input.list(usize::MAX)? {
         input.array_of(6, STATE)?;

@@ -190,6 +190,11 @@ impl Registry {
         &self.policy.0
     }
 
+    /// By name, each with those that were replaced before it.
+    pub fn definitions(&self) -> BTreeMap<&Name, &[Defined]> {
+        self.definitions.iter().map(|(name, versions)| (name, versions.as_slice())).collect()
+    }
+
     /// The definition in force under a name.
     pub fn definition(&self, name: &Name) -> Option<&Defined> {
         self.definitions.get(name)?.last()

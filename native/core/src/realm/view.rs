@@ -2,13 +2,17 @@
 
 use serde_json::{Value, json};
 
+use super::conversation::Conversation;
 use super::dag::{HeadAt, Node};
+use super::definition::{Definition, StepIndex};
 use super::record::Record;
 use super::registry::{Agent, Registry};
 use super::trace::Link;
-use crate::errors::CATALOGUE;
+use super::work::Instance;
+use super::work_options::StepOption;
+use crate::errors::{CATALOGUE, Error};
 use crate::identity::Name;
-use crate::message::{policy_view, proposal_view};
+use crate::message::{Id, outputs_view, policy_view, proposal_view};
 use crate::text::hex;
 
 /// The spelling of a record's code; None for 0, `?` for a number that this version does not have.
@@ -70,6 +74,72 @@ fn agent_view(agent: &Agent, size: u64) -> Value {
         .collect();
     json!({"id": hex(&agent.id), "name": agent.name.as_str(), "purpose": agent.purpose.as_str(), "live": live.is_some(),
            "groups": groups, "enrolments": enrolments, "revoked_at": agent.revoked_at, "suspect_from": agent.suspect_from})
+}
+
+/// Definitions by name, in force and replaced; the document as hex.
+pub fn definitions_view(registry: &Registry) -> Value {
+    let versions =
+        registry.definitions().into_iter().flat_map(|(name, all)| all.iter().map(move |defined| (name, defined)));
+    versions
+        .map(|(name, defined)| {
+            json!({"name": name.as_str(), "id": hex(defined.definition.id()), "entry": hex(&defined.entry),
+                   "from": defined.from, "document": hex(defined.definition.document())})
+        })
+        .collect()
+}
+
+/// What workflow a conversation has, and its instances: each with its transitions and approvals in log order.
+pub fn workflows_view(conversation: &Conversation) -> Value {
+    let instances: Vec<Value> =
+        conversation.instances().into_iter().map(|(id, instance)| instance_view(id, instance)).collect();
+    json!({"definition": conversation.definition().map(Name::as_str), "required": conversation.is_workflow_required(),
+           "instances": instances})
+}
+
+fn instance_view(id: &Id, instance: &Instance) -> Value {
+    let name = |step: StepIndex| instance.definition.steps().get(step).map(|step| step.name.as_str());
+    let transitions: Vec<Value> = instance
+        .transitions()
+        .iter()
+        .map(|taken| {
+            json!({"message": hex(&taken.message), "branch": hex(&taken.home.branch), "index": taken.home.index,
+                   "step": name(taken.step), "principal": hex(&taken.principal), "outputs": outputs_view(&taken.outputs)})
+        })
+        .collect();
+    let approvals: Vec<Value> = instance
+        .approvals()
+        .iter()
+        .map(|given| {
+            json!({"message": hex(&given.message), "branch": hex(&given.home.branch), "index": given.home.index,
+                   "step": name(given.step), "subject": hex(&given.subject), "principal": hex(&given.principal)})
+        })
+        .collect();
+    json!({"id": hex(id), "definition": hex(instance.definition.id()), "name": instance.definition.name().as_str(),
+           "start_time": instance.start_time, "ended": instance.has_ended(), "transitions": transitions,
+           "approvals": approvals})
+}
+
+/// What may be done now (workflow.5.3): for each step the code that it would get, or none.
+pub fn options_view(definition: &Definition, options: &[StepOption]) -> Value {
+    let fault = |error: &Option<Error>| {
+        error.as_ref().map_or(
+            json!({"code": null, "expected": null, "got": null}),
+            |error| json!({"code": error.code.as_str(), "expected": error.expected, "got": error.got}),
+        )
+    };
+    options
+        .iter()
+        .map(|option| {
+            let mut view = fault(&option.taken);
+            view["step"] = definition.steps().get(option.step).map(|step| step.name.as_str()).into();
+            view["approve"] = option.approved.as_ref().map_or(Value::Null, |(subject, error)| {
+                let mut approve = fault(error);
+                approve["subject"] = hex(subject).into();
+                approve
+            });
+            view
+        })
+        .collect()
 }
 
 pub fn registry_view(registry: &Registry) -> Value {

@@ -90,7 +90,7 @@ impl Taking<'_> {
     }
 
     /// 33 to 40
-    fn check_in(&self, instance: &Instance, starts: bool) -> Result<(StepIndex, Deed)> {
+    pub fn check_in(&self, instance: &Instance, starts: bool) -> Result<(StepIndex, Deed)> {
         let (state, definition) = (self.state, &*instance.definition);
         // 33
         if state.definition != *definition.id() {
@@ -200,9 +200,7 @@ impl At<'_> {
             .filter(|(index, step)| *index != self.step && step.choice == Some(choice))
             .find(|(index, _)| instance.last(*index) > Some(chosen_at));
         match other {
-            Some((_, other)) => {
-                refuse(Code::StepExcluded, format!("what goes with {}", other.name.as_str()), name())
-            }
+            Some((_, other)) => refuse(Code::StepExcluded, format!("what goes with {}", other.name.as_str()), name()),
             None => Ok(()),
         }
     }
@@ -215,7 +213,11 @@ impl At<'_> {
             refuse(Code::StepNeeds, expected, self.rule.name.as_str().to_owned())
         };
         if starts {
-            return if self.step == self.definition.start() { Ok(Vec::new()) } else { missing(vec![self.definition.start()]) };
+            return if self.step == self.definition.start() {
+                Ok(Vec::new())
+            } else {
+                missing(vec![self.definition.start()])
+            };
         }
         let before = instance.last(self.step);
         let newer = |place: &usize| before.is_none_or(|before| *place > before);

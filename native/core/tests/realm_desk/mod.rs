@@ -40,7 +40,14 @@ impl<L: Log> Desk<L> {
         self.counter += 1;
         let mut salt = [0; 16];
         salt[..4].copy_from_slice(&self.counter.to_be_bytes());
-        Parts { recipients: vec![], seq: Seq { epoch: START, counter: self.counter }, time: START, salt, body: None, workflow: None }
+        Parts {
+            recipients: vec![],
+            seq: Seq { epoch: START, counter: self.counter },
+            time: START,
+            salt,
+            body: None,
+            workflow: None,
+        }
     }
 
     pub fn bytes(

@@ -146,7 +146,13 @@ impl World {
         self.work_with(who, seen, word, Vec::new())
     }
 
-    pub fn work_with(&mut self, who: Who, seen: &Seen, word: &Word, merges: Vec<ama2sec_core::message::Merge>) -> Outcome {
+    pub fn work_with(
+        &mut self,
+        who: Who,
+        seen: &Seen,
+        word: &Word,
+        merges: Vec<ama2sec_core::message::Merge>,
+    ) -> Outcome {
         let mut parts = self.parts(who, seen.conversation, Vec::new());
         parts.workflow = Some(word.state());
         let bytes = signed(who, |author| draft_message(author, &parts, seen, merges));
@@ -155,7 +161,8 @@ impl World {
 
     /// The id of the entry at a home.
     pub fn at(&self, conversation: Id, home: Home) -> Id {
-        let kept = self.kept.iter().find(|kept| kept.conversation == conversation && kept.home == home && kept.code == 0);
+        let kept =
+            self.kept.iter().find(|kept| kept.conversation == conversation && kept.home == home && kept.code == 0);
         kept.unwrap().id
     }
 }

@@ -195,7 +195,14 @@ impl World {
     }
 
     pub fn parts(&mut self, who: Who, conversation: Id, recipients: Vec<Addr>) -> Parts<'static> {
-        Parts { recipients, seq: self.next_seq(who, conversation), time: self.time, salt: self.salt(), body: None, workflow: None }
+        Parts {
+            recipients,
+            seq: self.next_seq(who, conversation),
+            time: self.time,
+            salt: self.salt(),
+            body: None,
+            workflow: None,
+        }
     }
 
     pub fn seen_registry(&self) -> SeenRegistry {
