@@ -13,22 +13,24 @@ pub enum Purpose {
     Body = 3,
     NextKey = 4,
     State = 5,
+    Definition = 6,
 }
 
-const CONTEXTS: [&str; 6] = [
+const CONTEXTS: [&str; 7] = [
     "ama2sec 2026-11 v1 leaf",
     "ama2sec 2026-11 v1 node",
     "ama2sec 2026-11 v1 fingerprint",
     "ama2sec 2026-11 v1 body",
     "ama2sec 2026-11 v1 next-key",
     "ama2sec 2026-11 v1 state",
+    "ama2sec 2026-11 v1 definition",
 ];
 
 /// The key of a purpose.
 pub fn key(purpose: Purpose) -> &'static [u8; 32] {
-    static KEYS: OnceLock<[[u8; 32]; 6]> = OnceLock::new();
+    static KEYS: OnceLock<[[u8; 32]; 7]> = OnceLock::new();
     let keys = KEYS.get_or_init(|| CONTEXTS.map(|context| blake3::derive_key(context, &[])));
-    let [leaf, node, fingerprint, body, next_key, state] = keys;
+    let [leaf, node, fingerprint, body, next_key, state, definition] = keys;
     match purpose {
         Purpose::Leaf => leaf,
         Purpose::Node => node,
@@ -36,6 +38,7 @@ pub fn key(purpose: Purpose) -> &'static [u8; 32] {
         Purpose::Body => body,
         Purpose::NextKey => next_key,
         Purpose::State => state,
+        Purpose::Definition => definition,
     }
 }
 
@@ -47,6 +50,11 @@ pub fn keyed(purpose: Purpose, data: &[u8]) -> Id {
 /// The id of a message: of the exact Sig_structure bytes (envelope.4).
 pub fn message_id(sig_structure: &[u8]) -> Id {
     keyed(Purpose::Leaf, sig_structure)
+}
+
+/// The id of a workflow's document (workflow.1.2).
+pub fn definition_id(document: &[u8]) -> Id {
+    keyed(Purpose::Definition, document)
 }
 
 /// An inner node: exactly 64 bytes are hashed (fingerprint.1.2).
