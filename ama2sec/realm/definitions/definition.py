@@ -47,7 +47,7 @@ class Definition:
         """A definition out of steps; the first is the start, unless said. Raises ``DefinitionForm``, which names the step."""
         source = _Source(None, None)
         with source:
-            raw = {"workflow": name, "start": start, "steps": _listed(steps)}
+            raw: dict[str, Any] = {"workflow": name, "start": start, "steps": _listed(steps)}
             if rollback is not None:
                 raw["rollback"] = {"by": rollback.by, "at_most": rollback.at_most}
             return cls._made(read_form(raw), source)
@@ -83,7 +83,9 @@ class Definition:
                 raise Unfit((), "lists in ascending order", "another order")
         except Unfit as fault:
             place = _words(fault.path)
-            raise error("DefinitionInvalid", fault.expected, f"{fault.got} in {place}" if place else fault.got) from None
+            raise error(
+                "DefinitionInvalid", fault.expected, f"{fault.got} in {place}" if place else fault.got
+            ) from None
         return cls(*_of(parts), document, definition_id(document))
 
     @classmethod
@@ -110,7 +112,9 @@ class Definition:
         """One step by its name. Raises ``StepUnknown`` (workflow.3, 34)."""
         found = next((step for step in self.steps if step.name == name), None)
         if found is None:
-            raise error("StepUnknown", f"one of the steps {', '.join(step.name for step in self.steps)}", repr(name)[:64])
+            raise error(
+                "StepUnknown", f"one of the steps {', '.join(step.name for step in self.steps)}", repr(name)[:64]
+            )
         return found
 
     @property

@@ -178,4 +178,3 @@ def _item(data: bytes, at: int) -> tuple[Any, int]:
         value, at = _item(data, at)
         found.append(value)
     return (dict(zip(found[::2], found[1::2], strict=True)) if major == _MAP else found), at
-

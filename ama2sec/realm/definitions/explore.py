@@ -150,7 +150,9 @@ class _Rules:
 
     def current(self, state: _State, step: int) -> bool:
         """workflow.2.4."""
-        return state.counts[step] > 0 and not any(state.later[self.place[ground, step]] for ground in self.grounds[step])
+        return state.counts[step] > 0 and not any(
+            state.later[self.place[ground, step]] for ground in self.grounds[step]
+        )
 
 
 def _values(step: Step, steps: Sequence[Step]) -> list[tuple[tuple[str, Output], ...]]:

@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 from ama2sec._native import check_name
-from ama2sec.errors import Ama2Error
+from ama2sec.errors import Ama2Error, error
 from ama2sec.limits import MAX_OUTPUT_TEXT, MAX_OUTPUTS, TIME_END
 from ama2sec.realm.definitions.document import ascending
 from ama2sec.realm.definitions.model import RELATIONS, TYPES, AnyOf, Approvals, Condition, Rollback, Step, Unfit
 from ama2sec.realm.definitions.payload import schema_text
 
-__all__ = ["Parts", "nearest", "read_form"]
+__all__ = ["Parts", "milliseconds", "read_form"]
 
 MAX_STEPS, MAX_NEEDS, MAX_CONDITIONS, MAX_GROUPS, MAX_VISITS = 64, 32, 16, 16, 255
 _INT_END: Final = 1 << 63
@@ -123,7 +123,7 @@ def _condition(raw: Any, path: Path, names: list[str]) -> Condition:
     if relations[0] != "equals" and type(value) is not int:
         raise Unfit((*path, relations[0]), f"an integer for {relations[0]}", repr(value)[:40])
     output = _name(given["output"], (*path, "output"), "the name of an output")
-    return Condition(_step_name(given["step"], (*path, "step"), names), output, **{relations[0]: value})
+    return Condition(_step_name(given["step"], (*path, "step"), names), output, **{relations[0]: value})  # type: ignore[arg-type]
 
 
 def _value(raw: Any, path: Path) -> bool | int | str:
@@ -146,16 +146,24 @@ def _approvals(raw: Any, path: Path, names: list[str]) -> Approvals:
     return Approvals(of, count=count, by=_names(given["by"], (*path, "by"), "a group", 1))
 
 
+def milliseconds(text: str) -> int:
+    """A time span such as ``36h``. Raises ``ArgumentRange``."""
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        raise error("ArgumentRange", "a time span such as 36h (ms, s, m, h, d)", repr(text[:40]))
+    return int(match[1]) * _UNITS[match[2]]
+
+
 def _deadline(raw: Any, path: Path) -> int:
     expected = "a deadline such as 36h (ms, s, m, h, d; a number is ms), above 0"
     found = raw
     if isinstance(raw, timedelta):
         found = raw // timedelta(milliseconds=1)
     elif isinstance(raw, str):
-        match = _SPAN.fullmatch(raw)
-        if match is None:
-            raise Unfit(path, expected, repr(raw[:40]))
-        found = int(match[1]) * _UNITS[match[2]]
+        try:
+            found = milliseconds(raw)
+        except Ama2Error:
+            raise Unfit(path, expected, repr(raw[:40])) from None
     if type(found) is not int or not 1 <= found < TIME_END:
         raise Unfit(path, expected, repr(raw)[:40])
     return found
@@ -272,11 +280,11 @@ def _kind(raw: Any) -> str:
 def _told(found: Any, known: Collection[str]) -> str:
     if not isinstance(found, str):
         return _kind(found)
-    near = nearest(found, known)
+    near = _nearest(found, known)
     return f"{found[:64]!r}; did you mean {near!r}?" if near else repr(found[:64])
 
 
-def nearest(found: str, known: Collection[str]) -> str | None:
+def _nearest(found: str, known: Collection[str]) -> str | None:
     """The known name that was probably meant."""
     near = difflib.get_close_matches(found[:64], list(known), 1, 0.6)
     return near[0] if near else None

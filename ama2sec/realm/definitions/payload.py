@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ama2sec.errors import Ama2Error, error
 from ama2sec.realm.bodies import decode_json
@@ -20,7 +20,9 @@ from ama2sec.realm.definitions.model import Unfit
 if TYPE_CHECKING:
     import jsonschema_rs
 
-__all__ = ["MAX_SCHEMA", "WithPayloads", "check_payload", "check_schema", "schema_text"]
+    from ama2sec.realm.definitions.definition import Definition
+
+__all__ = ["MAX_SCHEMA", "check_payload", "check_schema", "schema_text"]
 
 MAX_SCHEMA: Final = 16_384
 MAX_NESTED: Final = 32
@@ -32,14 +34,14 @@ _PATTERN_BYTES: Final = 1 << 20
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _EXTRA: Final = "the extra ama2sec[workflows], for bodies with a schema (pip install 'ama2sec[workflows]')"
 
-_ONE: Final = frozenset(
-    "additionalProperties contains contentSchema else if items not propertyNames then unevaluatedItems unevaluatedProperties".split()
+_UNEVALUATED: Final = frozenset({"unevaluatedItems", "unevaluatedProperties"})
+_ONE: Final = _UNEVALUATED | frozenset(
+    {"additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"}
 )
 _MANY: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _NAMED: Final = frozenset({"dependentSchemas", "patternProperties", "properties"})
 _KEPT: Final = frozenset({"$defs", "definitions"})
 """Schemas that stand by until something refers to them."""
-_UNEVALUATED: Final = frozenset({"unevaluatedItems", "unevaluatedProperties"})
 _REFERENCES: Final = ("$ref", "$dynamicRef")
 _FOREIGN: Final = ("$id", "$vocabulary", "$recursiveRef", "$recursiveAnchor")
 
@@ -95,12 +97,16 @@ def check_schema(schema: Any, path: Path) -> None:
     for at, part in _subschemas(schema, ()):
         for key in _FOREIGN:
             if key in part:
-                raise Unfit((*path, *at, key), "a schema without $id and $vocabulary, which refers to nothing outside", key)
+                raise Unfit(
+                    (*path, *at, key), "a schema without $id and $vocabulary, which refers to nothing outside", key
+                )
         if part.get("$schema", _DIALECT) != _DIALECT:
             raise Unfit((*path, *at, "$schema"), f"{_DIALECT}, or no $schema", repr(part["$schema"])[:80])
         for key in _REFERENCES:
             if key in part and not (isinstance(part[key], str) and part[key].startswith("#")):
-                raise Unfit((*path, *at, key), "a reference inside the schema, which begins with #", repr(part[key])[:80])
+                raise Unfit(
+                    (*path, *at, key), "a reference inside the schema, which begins with #", repr(part[key])[:80]
+                )
     _Unrolled(schema, path).measure()
     try:
         _compiled(schema)
@@ -169,7 +175,9 @@ class _Unrolled:
         size = 1 + inside * (4 if _UNEVALUATED & schema.keys() else 1)
         self._open.discard(id(schema))
         if size > MAX_UNROLLED:
-            raise Unfit((*self._path, *at), f"a schema of at most {MAX_UNROLLED} subschemas when it is unrolled", "more")
+            raise Unfit(
+                (*self._path, *at), f"a schema of at most {MAX_UNROLLED} subschemas when it is unrolled", "more"
+            )
         self._sizes[id(schema)] = size
         return size
 
@@ -187,7 +195,9 @@ class _Unrolled:
             try:
                 found = found[int(key)] if isinstance(found, list) else found[key]
             except (KeyError, IndexError, ValueError, TypeError):
-                raise Unfit((*self._path, *at), "a reference to something in the schema", repr(reference)[:80]) from None
+                raise Unfit(
+                    (*self._path, *at), "a reference to something in the schema", repr(reference)[:80]
+                ) from None
         return found
 
 
@@ -223,17 +233,6 @@ def _compiled(schema: Any) -> jsonschema_rs.Draft202012Validator:
 # -- for a body ----------------------------------------------------------------------------------------------------
 
 
-class _HasPayload(Protocol):
-    @property
-    def payload(self) -> Any: ...
-
-
-class WithPayloads(Protocol):
-    """A definition, as far as it is asked here."""
-
-    def step(self, name: str) -> _HasPayload: ...  # noqa: D102
-
-
 @lru_cache(maxsize=256)
 def _validator(text: str) -> jsonschema_rs.Draft202012Validator:
     """Of a schema out of a document, which need not come from this compiler: it is judged again. Raises ``Unfit``."""
@@ -247,14 +246,16 @@ def _validator(text: str) -> jsonschema_rs.Draft202012Validator:
     return _compiled(schema)
 
 
-def check_payload(definition: WithPayloads, step: str, body: bytes | None, media_type: str | None, *, sending: bool) -> None:
+def check_payload(
+    definition: Definition, step: str, body: bytes | None, media_type: str | None, *, sending: bool
+) -> None:
     """Hold the body of a transition against the schema of its step; a step without one takes any body, or none.
 
     Raises ``BodyUnfit`` (``sending``: the caller's) or ``BodySchema`` (the peer's) where it is no JSON or does not fit; the error names
     the place in the schema, and nothing of the body. Source: spec workflow.5.1.
     """
     text = definition.step(step).payload
-    if text is None:
+    if not isinstance(text, str):
         return
     code = "BodyUnfit" if sending else "BodySchema"
     expected = f"a body that fits the schema of {step}"

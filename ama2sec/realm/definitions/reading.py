@@ -35,11 +35,14 @@ class Place(NamedTuple):
     column: int
 
 
+_BEGIN: Final = Place(1, 1)
+
+
 class Places:
     """Where everything stands, by its path."""
 
     def __init__(self) -> None:
-        self._found: dict[Path, Place] = {(): Place(1, 1)}
+        self._found: dict[Path, Place] = {(): _BEGIN}
 
     def put(self, path: Path, place: Place) -> None:
         """Say where the value of a path stands; the first word counts."""
@@ -60,7 +63,7 @@ class _Reader:
     yaml: Any
     resolver: Any
     places: Places
-    last: Place = Place(1, 1)
+    last: Place = _BEGIN
     nodes: int = 0
 
     def next(self) -> Any:
@@ -149,7 +152,9 @@ class _Reader:
         if tag != "tag:yaml.org,2002:str" or _NEWER.fullmatch(text):
             kind = tag.rpartition(":")[2]
             read = "as a number by some" if kind == "str" else f"as {kind} by some"
-            raise self.refuse("what YAML reads in one way; quote it, or write it as in JSON", f"{text[:40]!r}, read {read}")
+            raise self.refuse(
+                "what YAML reads in one way; quote it, or write it as in JSON", f"{text[:40]!r}, read {read}"
+            )
         return text
 
 

@@ -21,7 +21,9 @@ def check_sound(parts: Parts) -> None:
     for field in ("needs", "choice", "when", "approvals"):
         asked = start.needed if field == "needs" else getattr(start, field)
         if asked:
-            raise Unfit(("steps", start.name, field), f"a start without {field}", f"the start, {start.name!r}, with some")
+            raise Unfit(
+                ("steps", start.name, field), f"a start without {field}", f"the start, {start.name!r}, with some"
+            )
     grounds = grounds_of(parts.steps)
     for step in parts.steps:
         _check_needed(step)
@@ -50,7 +52,9 @@ def grounds_of(steps: Sequence[Step]) -> dict[str, frozenset[str]]:
         ready = [name for name, needed in needs.items() if name not in found and all(need in found for need in needed)]
         if not ready:
             circle = _circle(needs, found)
-            raise Unfit(("steps", circle[0], "needs"), "needs that lead in no circle, unless by any", " -> ".join(circle))
+            raise Unfit(
+                ("steps", circle[0], "needs"), "needs that lead in no circle, unless by any", " -> ".join(circle)
+            )
         for name in ready:
             found[name] = frozenset(needs[name]).union(*(found[need] for need in needs[name]))
     return found
@@ -83,11 +87,17 @@ def _check_when(step: Step, steps: dict[str, Step], grounds: frozenset[str]) -> 
     for number, one in enumerate(step.when):
         path = ("steps", step.name, "when", number)
         if one.step not in grounds:
-            expected = f"a step that {step.name!r} needs on every way: {', '.join(n for n in steps if n in grounds) or 'none'}"
+            expected = (
+                f"a step that {step.name!r} needs on every way: {', '.join(n for n in steps if n in grounds) or 'none'}"
+            )
             raise Unfit((*path, "step"), expected, repr(one.step))
         declared = steps[one.step].outputs
         if one.output not in declared:
-            raise Unfit((*path, "output"), f"an output of {one.step!r}: {', '.join(declared) or 'it has none'}", repr(one.output))
+            raise Unfit(
+                (*path, "output"),
+                f"an output of {one.step!r}: {', '.join(declared) or 'it has none'}",
+                repr(one.output),
+            )
         kind = declared[one.output]
         if TYPES[(bool, int, str).index(type(one.value))] != kind:
             raise Unfit((*path, one.relation), f"a value of type {kind}", repr(one.value)[:60])
