@@ -21,6 +21,7 @@ from ama2sec.cli import (
     stopping,
     trees,
     verifying,
+    workflows,
 )
 from ama2sec.cli.show import line, tell
 
@@ -29,7 +30,7 @@ __all__ = ["app", "invoke"]
 USAGE = 2
 _STATUS = (
     "Exit status: 0 valid or done, 10 bad signature, 11 malformed, 12 unknown key, 13 wrong use, 14 the history does not fit, "
-    "15 stale (shorter than a retained head), 16 the body does not fit, 18 stopped, 20 a wrong argument, 21 a file or a passphrase, "
+    "15 stale (shorter than a retained head), 16 the body does not fit, 17 out of order in its workflow, 18 stopped, 20 a wrong argument, 21 a file or a passphrase, "
     "70 a fault of this software, 2 a wrong command line."
 )
 
@@ -55,6 +56,7 @@ app.add_typer(trees.tree_app, name="tree", short_help="Heads, proofs and exhibit
 app.add_typer(realm_app.realm_app, name="realm", short_help="Realms in files: begin, enrol, list, judge, back up.")
 app.command("stop", short_help="Stop a realm, or a part of it, now.")(stopping.stop)
 app.command("resume", short_help="End stops of a realm, by name.")(stopping.resume)
+app.add_typer(workflows.workflow_app, name="workflow", short_help="Workflow definitions: check, draw, simulate.")
 app.command("replay", epilog=_STATUS, short_help="Judge a realm again, from its transcript.")(realms.replay)
 app.command("dag", short_help="Draw a conversation with its branches, or ask who had seen what.")(dags.dag)
 app.add_typer(realms.head_app, name="head", short_help="Hold heads of a realm against each other.")
