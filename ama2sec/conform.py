@@ -227,6 +227,7 @@ _OPS: Final[dict[str, tuple[dict[str, Form], dict[str, Form], Callable[[Argument
     "check_range": ({"fingerprint": _fingerprint, "envelopes": _list_of(_hex), "proof": _hex}, {}, dict),
     "check_ancestry": ({"fingerprint": _fingerprint, "envelope": _hex, "proof": _hex}, {}, dict),
     "offer": ({"seed": _id, "realm": _id, "purpose": _purpose, "name": _text}, {"next": _id}, dict),
+    "workflow_compile": ({"document": _hex}, {}, dict),
     "next_key": ({"key": _id}, {}, dict),
     "realm_new": (
         {"time": _time, "sequencer_seed": _id},

@@ -8,7 +8,7 @@ without explanations. Where the two implementations answer differently, one of t
     print(verify_transcript(open("talk.cbor", "rb").read(), directory).head_text)
 
 Read in this order: ``rule_s``, ``hashes``, ``codec``, ``names``, ``directory``, ``claims``, ``entry``, ``envelope``, ``tree``, ``transcript``,
-``proof_form``, ``proofs``, ``exhibit``, ``lightclient``; and of realms ``kinds``, ``dag``, ``scopes``, ``registry``, ``halts``, ``admission``, ``digest``, ``checkpoint``, ``record``, ``replay``.
+``proof_form``, ``proofs``, ``exhibit``, ``lightclient``; and of realms ``kinds``, ``definitions``, ``dag``, ``scopes``, ``registry``, ``halts``, ``workflows``, ``admission``, ``digest``, ``checkpoint``, ``record``, ``replay``.
 """
 
 from ama2sec.reference.admission import Admitted, Rejected, Stamp, State, admit, apply
@@ -23,6 +23,7 @@ from ama2sec.reference.checkpoint import (
 )
 from ama2sec.reference.claims import Claims, read_claims
 from ama2sec.reference.codec import decode, encode
+from ama2sec.reference.definitions import Workflow, compile_definition
 from ama2sec.reference.digest import conversation_digest, registry_digest
 from ama2sec.reference.directory import Directory, Enrolled
 from ama2sec.reference.envelope import Envelope, Verified, make, parse, verify
@@ -98,6 +99,7 @@ __all__ = [
     "Unchanged",
     "Verified",
     "VerifiedTranscript",
+    "Workflow",
     "admit",
     "apply",
     "branch_root",
@@ -113,6 +115,7 @@ __all__ = [
     "check_replaces",
     "compare",
     "compare_heads",
+    "compile_definition",
     "conversation_digest",
     "decode",
     "ed25519_verify",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ama2sec.errors import Ama2Error, error
-from ama2sec.reference import halts
+from ama2sec.reference import halts, workflows
 from ama2sec.reference import registry as rules
 from ama2sec.reference.claims import (
     CLOSE,
@@ -35,6 +35,7 @@ from ama2sec.reference.kinds import RIGHT_FORK, RIGHT_MERGE, Genesis, Grant, lie
 from ama2sec.reference.registry import Registry, RegistryChange
 from ama2sec.reference.rule_s import EnrolledKey, verify_enrolled
 from ama2sec.reference.scopes import Halt
+from ama2sec.reference.workflows import Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The entry has a home: leaf ``index`` of ``branch``. ``change`` is what an entry of the registry brings."""
+    """The entry has a home: leaf ``index`` of ``branch``. ``change`` is what it brings to the registry, or to a workflow."""
 
     conversation: bytes
     branch: bytes
     index: int
-    change: RegistryChange | Halt | None = None
+    change: RegistryChange | Halt | Move | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +149,12 @@ def admit(state: State, stamp: Stamp, entry: Envelope) -> Verdict:
                 raise error("Internal", f"registry size {registry.size}", str(stamp.registry_size))
             return Admitted(where, registry.realm, registry.size, _judge_for_registry(registry, stamp, entry))
         if claims.kind == OPEN:
-            _check_open(state, registry, stamp, entry)
-            return Admitted(where, where, 0)
+            return Admitted(where, where, 0, _judge_open(state, registry, stamp, entry))
         conversation = state.conversations[where]
-        _Judge(registry, conversation, stamp, entry).check()
+        move = _Judge(registry, conversation, stamp, entry).check()
         if claims.kind == FORK:
             return Admitted(where, entry.message_id, claims.size)
-        return Admitted(where, claims.branch, conversation.branches[claims.branch].size)
+        return Admitted(where, claims.branch, conversation.branches[claims.branch].size, move)
     except Ama2Error as fault:
         if fault.code == "Internal":
             raise
@@ -182,7 +182,7 @@ def _seqs(state: State, claims: Claims, where: bytes) -> dict[bytes, tuple[int, 
     return state.conversations[where].seqs
 
 
-def _check_open(state: State, registry: Registry, stamp: Stamp, entry: Envelope) -> None:
+def _judge_open(state: State, registry: Registry, stamp: Stamp, entry: Envelope) -> Move | None:
     claims, size = entry.claims, stamp.registry_size
     agent = rules.check_live(registry, size, claims.agent, entry.kid)  # 1
     _check_principal(registry, size, agent.id, claims.members)  # 2, 3
@@ -190,7 +190,7 @@ def _check_open(state: State, registry: Registry, stamp: Stamp, entry: Envelope)
     if entry.message_id in state.conversations:  # 8
         refuse("SeqUsed", "an open that is new", entry.message_id.hex())
     rules.check_registry_context(registry, size, claims)  # 10, 11
-    _check_workflow(claims)  # 32
+    return workflows.judge_open(registry, stamp.time, size, entry, agent.id)  # 32 to 40
 
 
 def _check_principal(registry: Registry, size: int, principal: bytes, members: tuple[Address, ...] | None) -> None:
@@ -200,11 +200,6 @@ def _check_principal(registry: Registry, size: int, principal: bytes, members: t
     names = {principal} if live is None else {principal, *live.groups}
     if members is not None and not names & set(members):  # 3
         refuse("NotAMember", "a member of the conversation", principal.hex())
-
-
-def _check_workflow(claims: Claims) -> None:  # 32
-    if claims.workflow_state is not None or (claims.workflow is not None and claims.workflow[1] is not None):
-        refuse("WorkflowUnknown", "no workflow", "one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +220,9 @@ class _Judge:
         """A child's own grant."""
         return None if self.claims.grant is None else self.conversation.grants[self.claims.grant]
 
-    def check(self) -> None:
-        """Raise the first fault."""
-        self.check_authority()  # 1 to 6
+    def check(self) -> Move | None:
+        """What the entry does in a workflow. Raises the first fault."""
+        principal = self.check_authority()  # 1 to 6
         halts.check_halted(self.registry, self.stamp.registry_size, self.entry, self.conversation)  # 7
         rules.check_seq(self.claims, self.conversation.seqs.get(self.claims.agent), self.stamp.time)  # 8, 9
         rules.check_registry_context(self.registry, self.stamp.registry_size, self.claims)  # 10, 11
@@ -237,9 +232,13 @@ class _Judge:
         self.check_merges(branch)  # 20 to 23
         if self.claims.fork is not None:
             self.check_fork(self.claims.fork)  # 24
-        _check_workflow(self.claims)  # 32
+        size = self.stamp.registry_size
+        return workflows.judge(
+            self.registry, self.stamp.time, size, self.entry, self.conversation, principal
+        )  # 32 to 40
 
-    def check_authority(self) -> None:
+    def check_authority(self) -> bytes:
+        """The principal, who may speak here."""
         claims, size = self.claims, self.stamp.registry_size
         chain = [] if claims.grant is None else list(self.conversation.chain(claims.grant))
         if not chain:
@@ -255,6 +254,7 @@ class _Judge:
         for grant_id, granted in chain:  # 6
             if granted.grant.expires is not None and self.stamp.time >= granted.grant.expires:
                 refuse("GrantExpired", f"a time before {granted.grant.expires}", f"{self.stamp.time}: {grant_id.hex()}")
+        return principal
 
     def check_context(self) -> Branch:
         claims = self.claims
@@ -279,12 +279,13 @@ class _Judge:
         claims = self.claims
         if claims.grant not in {each.id for each in branch.lineage()}:  # 18
             refuse("GrantPlace", "the child's branch, or a fork of it", branch.id.hex())
-        step = None if claims.workflow_state is None else claims.workflow_state.step
+        state = claims.workflow_state
         fits = (  # 19
             claims.kind != FORK or grant.rights & RIGHT_FORK,
             not claims.merges or grant.rights & RIGHT_MERGE,
             grant.to is None or set(claims.recipients or ()) <= set(grant.to),
-            step is None or grant.steps is None or _in_one_of(step, grant.steps),
+            state is None or grant.steps is None or _in_one_of(state.step, grant.steps),
+            state is None or state.approves is None,
             not claims.close,
         )
         if not all(fits):
@@ -386,6 +387,8 @@ def _apply_to_conversation(state: State, conversation: Conversation, entry: Enve
         conversation.grants[home.branch] = granted
     if claims.merges:
         branch.merges[home.index] = [(merge.branch, merge.size) for merge in claims.merges]
+    if isinstance(home.change, Move):
+        workflows.apply(conversation, home.change, entry, (home.branch, home.index))
     if claims.close is True:
         conversation.closed = True
     elif claims.close is False:

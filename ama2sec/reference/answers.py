@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ama2sec.errors import error
-from ama2sec.reference import codec, envelope, hashes, proofs, realm_answers, rule_s, tree
+from ama2sec.reference import codec, definitions, envelope, hashes, proofs, realm_answers, rule_s, tree
 from ama2sec.reference.directory import Directory
 from ama2sec.reference.transcript import verify_transcript
 from ama2sec.reference.view import from_view, to_view, typ_of_view
@@ -199,6 +199,12 @@ def check_ancestry(fingerprint: Print, envelope: bytes, proof: bytes) -> dict[st
     found = proofs.check_ancestry(proofs.Fingerprint(*fingerprint), envelope, proof)
     via: list[Json] = [each.hex() for each in found.via]
     return {"message_id": found.message_id.hex(), "index": found.index, "via": via}
+
+
+def workflow_compile(document: bytes) -> dict[str, Json]:
+    """A workflow definition, read strictly and found sound."""
+    found = definitions.compile_definition(document)
+    return {"document": found.document.hex(), "definition_id": found.id.hex(), "name": found.name}
 
 
 # -- realms --------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ama2sec.reference import hashes
+from ama2sec.reference.claims import Output
+from ama2sec.reference.definitions import Workflow
 from ama2sec.reference.forms import Address
 from ama2sec.reference.kinds import Grant
 from ama2sec.reference.rule_s import EnrolledKey
@@ -25,6 +27,41 @@ class Granted:
     key: EnrolledKey
     by: bytes
     parent: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A step that was taken: the message and its home, the step's index, and by whom (workflow.2.3)."""
+
+    message_id: bytes
+    branch: bytes
+    index: int
+    step: int
+    principal: bytes
+    outputs: dict[str, Output]
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A word for the transition ``subject``, for the taking of a step."""
+
+    message_id: bytes
+    branch: bytes
+    index: int
+    step: int
+    subject: bytes
+    principal: bytes
+
+
+@dataclass(slots=True)
+class Instance:
+    """A workflow that runs in a conversation. Both lists are in log order."""
+
+    id: bytes
+    workflow: Workflow
+    start_time: int
+    transitions: list[Transition] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
 
 
 class Branch:
@@ -89,6 +126,7 @@ class Conversation:
     branches: dict[bytes, Branch] = field(default_factory=dict)
     grants: dict[bytes, Granted] = field(default_factory=dict)
     seqs: dict[bytes, Seq] = field(default_factory=dict)
+    instances: dict[bytes, Instance] = field(default_factory=dict)
 
     def chain(self, grant: bytes) -> Iterator[tuple[bytes, Granted]]:
         """A grant, its parent, and so on to the one that a member gave (dag.3.1)."""

@@ -7,8 +7,8 @@ import hashlib
 from ama2sec.reference import hashes
 from ama2sec.reference.claims import DEFINE
 from ama2sec.reference.codec import Value, encode
-from ama2sec.reference.dag import Branch, Conversation, Granted, Seq
-from ama2sec.reference.registry import Agent, KeyPeriod, Proposal, Registry
+from ama2sec.reference.dag import Branch, Conversation, Granted, Instance, Seq, Transition
+from ama2sec.reference.registry import Agent, Defined, KeyPeriod, Proposal, Registry
 
 
 def conversation_digest(conversation: Conversation) -> bytes:
@@ -25,9 +25,27 @@ def conversation_digest(conversation: Conversation) -> bytes:
             c.records,
             [_branch(branch, c.grants.get(branch.id)) for _, branch in sorted(c.branches.items())],
             _seqs(c.seqs),
-            [],
+            [_instance(instance) for _, instance in sorted(c.instances.items())],
         ]
     )
+
+
+def _instance(instance: Instance) -> Value:
+    transitions: list[Value] = [
+        [each.message_id, each.branch, each.index, each.step, each.principal, _outputs(each)]
+        for each in instance.transitions
+    ]
+    approvals: list[Value] = [
+        [each.message_id, each.branch, each.index, each.step, each.subject, each.principal]
+        for each in instance.approvals
+    ]
+    return [instance.id, instance.workflow.id, instance.start_time, 0, transitions, approvals]
+
+
+def _outputs(transition: Transition) -> Value:
+    outputs: dict[int | str, Value] = {}
+    outputs.update(transition.outputs)
+    return outputs
 
 
 def _branch(branch: Branch, granted: Granted | None) -> Value:
@@ -78,7 +96,7 @@ def registry_digest(registry: Registry) -> bytes:
             r.profile,
             [r.policy_id, r.policy.to_value()],
             [_agent(agent) for _, agent in sorted(r.agents.items())],
-            [_definition(name, *r.definitions[name]) for name in names],
+            [_definitions(name, r.definitions[name]) for name in names],
             [_proposal(proposal) for proposal in r.proposals],
             [*sorted(r.erased)],
             _seqs(r.seqs),
@@ -88,8 +106,8 @@ def registry_digest(registry: Registry) -> bytes:
     )
 
 
-def _definition(name: str, entry_id: bytes, document: bytes) -> Value:
-    return [name, entry_id, hashlib.sha256(document).digest()]
+def _definitions(name: str, meanings: list[Defined]) -> Value:
+    return [name, [[each.entry_id, each.workflow.id, each.start] for each in meanings]]
 
 
 def _agent(agent: Agent) -> Value:

@@ -15,6 +15,7 @@ _LEAF: Final = _key("leaf")
 _NODE: Final = _key("node")
 _FINGERPRINT: Final = _key("fingerprint")
 _BODY: Final = _key("body")
+_DEFINITION: Final = _key("definition")
 _NEXT_KEY: Final = _key("next-key")
 _STATE: Final = _key("state")
 
@@ -39,6 +40,11 @@ def fingerprint(realm: bytes, conversation: bytes, branch: bytes, size: int, roo
 def body_commitment(salt: bytes, body: bytes) -> bytes:
     """What claims hold in the place of a body (envelope.7)."""
     return blake3(salt + body, key=_BODY).digest()
+
+
+def definition_id(document: bytes) -> bytes:
+    """The id of a workflow definition (workflow.1.2)."""
+    return blake3(document, key=_DEFINITION).digest()
 
 
 def next_key(key: bytes) -> bytes:

@@ -11,6 +11,7 @@ from ama2sec.reference import hashes
 from ama2sec.reference.claims import DEFINE, ENROL, ERASE, NO_ID, RESUME, REVOKE, Claims
 from ama2sec.reference.codec import Value, encode
 from ama2sec.reference.dag import Seq
+from ama2sec.reference.definitions import Workflow, compile_definition
 from ama2sec.reference.envelope import Envelope, honest_header, sig_structure
 from ama2sec.reference.forms import refuse
 from ama2sec.reference.kinds import (
@@ -67,6 +68,15 @@ class Agent:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """A definition that was brought into force, from the registry size ``start`` on (workflow.1.5)."""
+
+    entry_id: bytes
+    workflow: Workflow
+    start: int
+
+
 @dataclass(slots=True)
 class Proposal:
     """An open proposal (registry.2)."""
@@ -91,8 +101,8 @@ class Registry:
     policy_id: bytes
     policy: Policy
     agents: dict[bytes, Agent] = field(default_factory=dict)
-    definitions: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
-    """For each name the id and the document."""
+    definitions: dict[str, list[Defined]] = field(default_factory=dict)
+    """For each name all that it has ever meant, in order."""
     proposals: list[Proposal] = field(default_factory=list)
     erased: set[bytes] = field(default_factory=set)
     seqs: dict[bytes, Seq] = field(default_factory=dict)
@@ -133,6 +143,11 @@ class Registry:
         """The live enrolment of an agent."""
         agent = self.agents.get(agent_id)
         return None if agent is None else agent.live_at(size)
+
+    def definition(self, name: str, size: int) -> Defined | None:
+        """What a name means as of a size of the registry (workflow.1.5)."""
+        found = [each for each in self.definitions.get(name, []) if each.start <= size]
+        return found[-1] if found else None
 
     def of_purpose(self, purpose: int) -> list[Agent]:
         """All agents of a purpose, in the order of their ids."""
@@ -306,8 +321,7 @@ def check_proposal(registry: Registry, proposal: Proposal) -> None:  # 6
             roots = len(registry.live_agents(registry.size, ROOT_PURPOSE))
             _check_policy("PolicyInvalid", own.policy, registry.profile, roots)
         case Definition() as own:  # g
-            if own.replaces != registry.definitions.get(own.name, (None,))[0]:
-                refuse("DefinitionInvalid", "the id of the present definition of that name", "another")
+            _check_definition(registry, own)
         case Erasure() as own:  # h
             if registry.policy.hold or own.message in registry.erased:
                 refuse("EraseInvalid", "no hold, and a message that is not erased yet", "otherwise")
@@ -332,6 +346,15 @@ def _check_enrolment(registry: Registry, own: Enrolment) -> None:
         refuse("RotationInvalid", "a live agent of the same name and purpose", own.replaces.hex())
     if live.next != hashes.next_key(own.key):
         refuse("RotationInvalid", "the key that was committed to", own.key.hex())
+
+
+def _check_definition(registry: Registry, own: Definition) -> None:  # g
+    present = registry.definition(own.name, registry.size)
+    if own.replaces != (None if present is None else present.entry_id):
+        refuse("DefinitionInvalid", "the id of the present definition of that name", "another")
+    found = compile_definition(own.document)
+    if found.name != own.name:
+        refuse("DefinitionInvalid", f"a document under the name {own.name}", found.name)
 
 
 def _check_revocation(registry: Registry, own: Revocation) -> None:  # e
@@ -383,7 +406,8 @@ def _take_effect(registry: Registry, proposal: Proposal) -> None:
         case NewPolicy() as own:
             registry.policy_id, registry.policy = proposal.id, own.policy
         case Definition() as own:
-            registry.definitions[own.name] = (proposal.id, own.document)
+            defined = Defined(proposal.id, compile_definition(own.document), start)
+            registry.definitions.setdefault(own.name, []).append(defined)
         case Erasure() as own:
             registry.erased.add(own.message)
         case Resumption() as own:

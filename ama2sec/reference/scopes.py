@@ -61,6 +61,10 @@ class Subject:
     """All that the conversation has. None while it is being opened."""
     lines: frozenset[bytes]
     """The branch that the entry is on, those that it merges, and whatever these were forked off."""
+    instances: Collection[bytes]
+    """All workflow instances that the conversation has. None while it is being opened."""
+    instance: bytes | None
+    """The one in which the entry takes a step or approves one."""
     definition: str | None
     agents: frozenset[bytes]
     """The author; for a sub-agent also whoever granted, along its chain (dag.3.1)."""
@@ -71,7 +75,7 @@ def subject_of(entry: Envelope, conversation: Conversation | None) -> Subject:
     claims = entry.claims
     if conversation is None:
         definition = None if claims.workflow is None else claims.workflow[1]
-        return Subject(entry.message_id, (), frozenset(), definition, frozenset({claims.agent}))
+        return Subject(entry.message_id, (), frozenset(), (), None, definition, frozenset({claims.agent}))
     agents = {claims.agent}
     for _, granted in () if claims.grant is None else conversation.chain(claims.grant):
         agents.add(granted.by)
@@ -79,6 +83,8 @@ def subject_of(entry: Envelope, conversation: Conversation | None) -> Subject:
         conversation.id,
         conversation.branches.keys(),
         frozenset(_lines(conversation, [claims.branch, *(merge.branch for merge in claims.merges)])),
+        conversation.instances.keys(),
+        None if claims.workflow_state is None else claims.workflow_state.instance,
         conversation.workflow[1],
         frozenset(agents),
     )
@@ -98,8 +104,9 @@ def covers(scope: Scope, subject: Subject) -> bool:
         case (2, conversation, branch):  # c
             here = branch not in subject.branches or branch in subject.lines
             return conversation == subject.conversation and here
-        case (3, conversation, _):  # d: no instance is known, so it is the whole conversation
-            return conversation == subject.conversation
+        case (3, conversation, instance):  # d
+            here = instance not in subject.instances or instance == subject.instance
+            return conversation == subject.conversation and here
         case (4, name):  # e
             return name == subject.definition
         case (5, agent):  # f

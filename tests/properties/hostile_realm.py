@@ -23,6 +23,7 @@ from tests.realm_world import (
     policy,
 )
 from tests.two_realms import TwoRealms
+from tests.workflow_world import small
 
 OTHER = b"o" * 32
 GROUPS = ("buyers", "sellers")
@@ -209,8 +210,10 @@ class History:
             return [rng.choice((world.registry.policy_id, world.registry.policy_id, OTHER)), laws]
         if kind == DEFINE:
             name = rng.choice(("flow", "other"))
-            present = world.registry.definitions.get(name, (None,))[0]
-            return [name, rng.choice((present, present, OTHER, None)), self.fresh("document").encode()]
+            present = world.registry.definition(name, world.registry.size)
+            replaces = rng.choice((present and present.entry_id, present and present.entry_id, OTHER, None))
+            document = small(name if rng.random() < 0.9 else "else", rng.randint(1, 255))
+            return [name, replaces, document if rng.random() < 0.9 else document[:-1]]
         if kind == ERASE:
             return [
                 rng.choice((OTHER, self.fresh("m").encode().rjust(32, b"."), *list(world.registry.erased)[:1])),

@@ -22,6 +22,7 @@ from ama2sec.reference.scopes import REALM, Scope, read_scope
 from tests.properties.hostile_realm import OTHER, History
 from tests.realm_world import DEFINE, HALT, LOCAL_HALT, RESUME, TIME, ZEROS, World, policy
 from tests.two_realms import MET, TwoRealms, both, compare_replays
+from tests.workflow_world import small
 
 SEED = os.environ.get("AMA2SEC_SEED", "2026")
 HISTORIES, STEPS = 24, 90
@@ -247,7 +248,7 @@ def test_every_scope_that_is_a_byte_away_from_a_form() -> None:
     for form in forms:
         world = TwoRealms()
         world.take(world.enrol("op", purpose="operator"))
-        world.take(world.entry(DEFINE, "root-1", ["flow", None, b"x"]))
+        world.take(world.entry(DEFINE, "root-1", ["flow", None, small()]))
         for scope in [encode(list(form)), *near(encode(list(form)))]:
             found = world.ask(world.halt("op", scope))
             assert (found["code"], found["verdict"]) == ("ok", "admitted")

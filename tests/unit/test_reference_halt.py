@@ -36,6 +36,7 @@ from tests.realm_world import (
     policy,
 )
 from tests.unit.test_reference_admission import code_of
+from tests.workflow_world import small
 
 OTHER = b"o" * 32
 HEADER = encode([0, "ama2sec-transcript", 1])
@@ -432,7 +433,7 @@ def test_resumes_count_among_the_open_proposals_of_their_author() -> None:
 
 def test_the_digest_ends_with_the_halts_and_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     world = acme(q6=1)
-    world.take(world.entry(20, "root-1", ["orders", None, b"x"]))
+    world.take(world.entry(20, "root-1", ["orders", None, small("orders")]))
     start = world.registry.size
     scopes = [(0,), (1, OTHER), (2, OTHER, ZEROS), (3, OTHER, ZEROS), (4, "orders"), (5, OTHER)]
     ids = [halted(world, "op-1", scope) for scope in scopes]

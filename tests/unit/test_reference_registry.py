@@ -30,6 +30,7 @@ from tests.realm_world import (
     seed_of,
 )
 from tests.unit.test_reference_admission import code_of
+from tests.workflow_world import small
 
 ID, OTHER = b"i" * 32, b"o" * 32
 SMALL = bytes([1]) + bytes(31)
@@ -46,7 +47,7 @@ def stage(kind: type[World] = World) -> World:
     world.take(world.entry(REVOKE, "root-1", [world.ids["gone"], 3, "left"]))
     world.take(world.entry(REVOKE, "root-1", [world.ids["root-4"], None, ""]))
     world.take(world.entry(ERASE, "root-1", [ID, ""]))
-    world.proposal = world.take(world.entry(DEFINE, "root-1", ["flow", None, b"x"])).entry.message_id
+    world.proposal = world.take(world.entry(DEFINE, "root-1", ["flow", None, small()])).entry.message_id
     return world
 
 
@@ -107,8 +108,10 @@ CHECKS: list[tuple[str, Any]] = [
     ("PolicyInvalid", own(POLICY, lambda w: [w.id, policy(q6=4)])),
     ("ok", own(POLICY, lambda w: [w.id, policy(q6=3)])),
     # g, h, i
-    ("DefinitionInvalid", own(DEFINE, lambda w: ["flow", ID, b""])),
-    ("ok", own(DEFINE, lambda w: ["flow", None, b""])),
+    ("DefinitionInvalid", own(DEFINE, lambda w: ["flow", ID, small()])),
+    ("DefinitionInvalid", own(DEFINE, lambda w: ["flow", None, small()[:-1]])),
+    ("DefinitionInvalid", own(DEFINE, lambda w: ["flow", None, small("other")])),
+    ("ok", own(DEFINE, lambda w: ["flow", None, small()])),
     ("EraseInvalid", own(ERASE, lambda w: [ID, ""])),
     ("ok", own(ERASE, lambda w: [OTHER, ""])),
     ("ok", own(TERM, lambda w: [0, ID, ""])),
@@ -224,7 +227,7 @@ def test_the_quorum_of_each_kind() -> None:
         (1, TERM, lambda w: [0, ID, ""]),
         (2, ENROL, lambda w: w.enrolment("alice")),
         (3, REVOKE, lambda w: [w.ids["root-3"], None, ""]),
-        (4, DEFINE, lambda w: ["flow", None, b""]),
+        (4, DEFINE, lambda w: ["flow", None, small()]),
         (5, ERASE, lambda w: [ID, ""]),
     ):
         for quorum in (1, 2):
@@ -279,10 +282,10 @@ def test_roots_that_remain_are_as_many_as_the_largest_quorum() -> None:
 
 def test_definitions_name_what_they_replace_and_holds_hold() -> None:
     world = World()
-    first = world.take(world.entry(DEFINE, "root-1", ["flow", None, b"1"])).entry.message_id
-    assert take(world, world.entry(DEFINE, "root-1", ["flow", None, b"2"])) == "DefinitionInvalid"
-    assert take(world, world.entry(DEFINE, "root-1", ["flow", first, b"2"])) == "ok"
-    assert take(world, world.entry(DEFINE, "root-1", ["flow", first, b"3"])) == "DefinitionInvalid"
+    first = world.take(world.entry(DEFINE, "root-1", ["flow", None, small()])).entry.message_id
+    assert take(world, world.entry(DEFINE, "root-1", ["flow", None, small(visits=2)])) == "DefinitionInvalid"
+    assert take(world, world.entry(DEFINE, "root-1", ["flow", first, small(visits=2)])) == "ok"
+    assert take(world, world.entry(DEFINE, "root-1", ["flow", first, small(visits=3)])) == "DefinitionInvalid"
     held = world.take(world.entry(POLICY, "root-1", [world.id, policy(hold=True)])).entry.message_id
     assert take(world, world.entry(ERASE, "root-1", [ID, ""])) == "EraseInvalid"
     assert take(world, world.entry(POLICY, "root-1", [world.id, LAX])) == "PolicyInvalid"

@@ -13,6 +13,7 @@ from ama2sec.reference import encode, parse
 from ama2sec.reference.scopes import REALM, Scope, read_scope
 from tests.realm_world import CLOSE, FORK, ZEROS, World
 from tests.unit.test_reference_admission import code_of
+from tests.workflow_world import small
 
 X, Y, OTHER = b"x" * 32, b"y" * 32, b"o" * 32
 DEFINITIONS = {"orders", "a" * 64}
@@ -274,17 +275,17 @@ def test_a_definition_covers_the_open_that_names_it_and_an_unknown_one_is_the_re
     talk = at.opened("alice")
     early = at.take(at.halt("op", (4, "orders"))).entry.message_id
     assert code_of(at, at.say("alice", talk)) == "Halted"
-    at.take(at.entry(20, "root-1", ["orders", None, b"x"]))
+    at.take(at.entry(20, "root-1", ["orders", None, small("orders")]))
     assert code_of(at, at.say("alice", talk)) == "Halted"  # what it was when it was admitted
     at.take(at.resume("root-1", [early]))
+    orders = at.opened("alice", c14=[False, "orders"])
     at.take(at.halt("op", (4, "orders")))
     assert code_of(at, at.say("alice", talk)) == "ok"
     assert code_of(at, at.open("alice")) == "ok"
     assert code_of(at, at.open("alice", c14=[False, "other"])) == "WorkflowUnknown"
     assert code_of(at, at.open("alice", c14=[False, "orders"])) == "Halted"
-    at.talk(talk).workflow = (False, "orders")  # what an open that names it will have left, once there are workflows
     for kind, own in ((2, {}), (FORK, {"c15": None}), (CLOSE, {"c25": False})):
-        assert code_of(at, at.say("alice", talk, kind=kind, **own)) == "Halted"
+        assert code_of(at, at.say("alice", orders, kind=kind, **own)) == "Halted"
 
 
 def test_a_branch_that_is_to_come_is_the_whole_conversation_until_it_is_there() -> None:
