@@ -27,6 +27,8 @@ from ama2sec.realm import inbox as _inbox
 from ama2sec.realm import operator as _operator
 from ama2sec.realm import sdk as _sdk
 from ama2sec.realm.bodies import Body
+from ama2sec.realm.definitions import Definition
+from ama2sec.realm.working import NextStep
 
 __all__ = ["Agent", "Handle", "Inbox", "Message", "Operator", "Realm", "Sent"]
 
@@ -114,6 +116,14 @@ class Handle(_Face[_handle.Handle]):
         """As ``Handle.close``."""
         return Sent(self._loop, self._loop.run(self._inner.close(**how)))
 
+    def approve(self, subject: Message, body: Body = "approved", to: _handle.To = (), **how: Any) -> Sent:
+        """As ``Handle.approve``."""
+        return Sent(self._loop, self._loop.run(self._inner.approve(subject._inner, body, to, **how)))
+
+    def next_steps(self, **how: Any) -> list[NextStep]:
+        """As ``Handle.next_steps``."""
+        return self._loop.call(lambda: self._inner.next_steps(**how))
+
     def spawn(self, who: str | Offer, **how: Any) -> Agent:
         """As ``Handle.spawn``."""
         return Agent(self._loop, self._loop.run(self._inner.spawn(who, **how)))
@@ -143,6 +153,10 @@ class Message(_Face[_inbox.RealmMessage]):
     def ack(self) -> None:
         """As ``RealmMessage.ack``."""
         self._loop.call(self._inner.ack)
+
+    def approve(self, body: Body = "approved", **how: Any) -> Sent:
+        """As ``RealmMessage.approve``."""
+        return Sent(self._loop, self._loop.run(self._inner.approve(body, **how)))
 
     def reply(self, body: Body, **how: Any) -> Sent:
         """As ``RealmMessage.reply``."""
@@ -189,6 +203,11 @@ class Agent(_Face[_agent.Agent]):
     def permit(self, message: Message, *, seconds: float = 5.0) -> Permit:
         """As ``Agent.permit``; the permit may be checked in any thread."""
         return self._loop.call(lambda: self._inner.permit(message._inner, seconds=seconds))
+
+    def next_steps(self, conversation: Id | Handle, **how: Any) -> list[NextStep]:
+        """As ``Agent.next_steps``."""
+        where = conversation._inner if isinstance(conversation, Handle) else conversation
+        return self._loop.call(lambda: self._inner.next_steps(where, **how))
 
     def conversation(self, id: Id, branch: Id | None = None) -> Handle:  # noqa: A002
         """As ``Agent.conversation``."""
@@ -261,6 +280,10 @@ class Realm(_Face[_sdk.Realm]):
     def revoke(self, name: str, reason: str = "", **how: Any) -> Id:
         """As ``Realm.revoke``."""
         return self._loop.run(self._inner.revoke(name, reason, **how))
+
+    def define(self, definition: Definition) -> Id:
+        """As ``Realm.define``."""
+        return self._loop.run(self._inner.define(definition))
 
     def approve(self, kind: str, proposal: Id) -> None:
         """As ``Realm.approve``."""

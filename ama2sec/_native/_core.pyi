@@ -72,7 +72,6 @@ __all__ = [
     "check_record_range",
     "checkpoint_origin",
     "compare_heads",
-    "definition_id",
     "draft_halt",
     "draft_message",
     "draft_realm",
@@ -293,7 +292,6 @@ def verify(
 ) -> Message: ...
 def verify_many(items: list[bytes], directory: CoreDirectory, threads: int) -> list[Message | Ama2Error]: ...
 def check_cbor(data: bytes) -> None: ...
-def definition_id(document: bytes) -> Id: ...
 def make(
     key: SigningKey,
     claims_json: str | None,

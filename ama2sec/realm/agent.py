@@ -9,7 +9,7 @@ async for message in sales.inbox():
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -19,9 +19,11 @@ from ama2sec.halt.permit import Permit
 from ama2sec.identity import Identity
 from ama2sec.identity.identity import clock_ms
 from ama2sec.realm.bodies import BYTES, Body, encode_body
-from ama2sec.realm.handle import Handle, Sent, To, admitted, no_workflow
+from ama2sec.realm.definitions import Output, check_payload
+from ama2sec.realm.handle import Handle, Sent, To, admitted
 from ama2sec.realm.inbox import LIMIT, Inbox, Mailbox, RealmMessage
 from ama2sec.realm.lease import Lease
+from ama2sec.realm.working import NextStep, Taking
 
 if TYPE_CHECKING:
     from ama2sec.realm.sdk import Realm
@@ -69,6 +71,8 @@ class Agent:
         *,
         workflow: str | None = None,
         step: str | None = None,
+        outputs: Mapping[str, Output] | None = None,
+        instance: Id | None = None,
         on_stale: str = "raise",
     ) -> Sent:
         """Send a message: in ``conversation``, or without one in a new one, whose members are the agent and the recipients.
@@ -76,19 +80,34 @@ class Agent:
         ``body`` is bytes, text, a dict or a list (JSON), or a pydantic model, at most 256 KiB; ``to`` the name of an agent or of a group,
         an id, or several. It is verified, judged and in the log when this returns; what follows goes through the result's
         ``conversation``. Raises the code with which the realm rejects or refuses it; ``NameUnknown``, ``ArgumentType``, ``BodyLimit``,
-        ``TooMany``; ``AgentInUse`` behind ``close``; ``WorkflowUnknown``. Source: spec agent.2, agent.6.
+        ``TooMany``; ``AgentInUse`` behind ``close``. With ``workflow`` and without a conversation it begins one in which that workflow is
+        required, also for the groups that may take its steps, and takes the first step; else ``step``, ``workflow``, ``outputs`` and
+        ``instance`` are those of ``Handle.send``. Source: spec agent.2, agent.6, workflow.5.
         """
-        no_workflow(workflow, step)
+        taking = Taking(workflow, step, outputs, instance)
         if conversation is not None:
             handle = conversation if isinstance(conversation, Handle) else Handle(self, conversation, conversation)
-            return await Handle(self, handle.id, handle.branch).send(body, to, on_stale=on_stale)
-        return await self._open(encode_body(body), to)
+            return await Handle(self, handle.id, handle.branch)._say(body, to, taking, on_stale)
+        return await self._open(encode_body(body), to, taking)
 
-    async def _open(self, body: tuple[bytes, str], to: To) -> Sent:
+    async def _open(self, body: tuple[bytes, str], to: To, taking: Taking) -> Sent:
         recipients = await self.realm.resolve(to)
-        members = list({self.id, *recipients})
+        if taking.is_note:
+            members = list({self.id, *recipients})
+            context = self.realm.engine.context()
+            return await self.write(None, lambda parts: context.open(parts, members), to=recipients, body=body)
+        await self.realm.find_workflow(taking.workflow)
+        chosen = self.realm.workflows.opening(taking)
+        check_payload(chosen.definition, chosen.step, *body, sending=True)
+        members = list({self.id, *recipients, *chosen.definition.groups})
         context = self.realm.engine.context()
-        return await self.write(None, lambda parts: context.open(parts, members), to=recipients, body=body)
+        return await self.write(
+            None,
+            lambda parts: context.open(parts, members, definition=chosen.definition.name, required=True),
+            to=recipients,
+            body=body,
+            work=lambda: chosen.view,
+        )
 
     async def write(
         self,
@@ -97,19 +116,21 @@ class Agent:
         *,
         to: To = (),
         body: tuple[bytes, str] | None = None,
+        work: Callable[[], str] | None = None,
     ) -> Sent:
         """Number, draft, sign and hand in one entry; one after the other in a conversation, so that numbers arrive as they rise.
 
-        The number is burnt whatever becomes of it. ``conversation=None`` is an open, which has none. Source: spec agent.4.
+        ``work`` gives the step that it takes, as it is when the entry is drafted. The number is burnt whatever becomes of it.
+        ``conversation=None`` is an open, which has none. Source: spec agent.4.
         """
         recipients = await self.realm.resolve(to)
         if conversation is None:
-            return await self._write(self.realm.id, draft, recipients, body, opens=True)
+            return await self._write(self.realm.id, draft, recipients, body, work, opens=True)
         turn = self._turns.get(conversation)
         if turn is None:
             turn = self._turns[conversation] = asyncio.Lock()
         async with turn:
-            return await self._write(conversation, draft, recipients, body, opens=False)
+            return await self._write(conversation, draft, recipients, body, work, opens=False)
 
     async def _write(
         self,
@@ -117,11 +138,13 @@ class Agent:
         draft: Callable[[EntryParts], Draft],
         to: list[str | Id],
         body: tuple[bytes, str] | None,
+        work: Callable[[], str] | None,
         *,
         opens: bool,
     ) -> Sent:
         identity = self._signer()
         self._lease.check()
+        workflow = None if work is None else work()
         seq = (self._lease.epoch, 0) if opens else self._lease.next(conversation)
         data, media_type = (None, BYTES) if body is None else body
         parts = EntryParts(
@@ -133,6 +156,7 @@ class Agent:
             recipients=to,
             body=data,
             media_type=media_type,
+            workflow=workflow,
         )
         drafted = draft(parts)
         own = isinstance(identity._signer, SigningKey)
@@ -164,11 +188,18 @@ class Agent:
         return Inbox(self, acknowledge=acknowledge)
 
     def permit(self, message: RealmMessage, *, seconds: float = 5.0) -> Permit:
-        """Leave to act on a message, for a short time: a tool calls its ``check`` right before it acts. Raises ``Latched``, ``ArgumentRange``.
+        """Leave to act on a message, for a short time: a tool calls its ``check`` right before it acts. Raises ``Latched``, ``ArgumentRange``, and
+        ``NoteOnly`` for a remark in a conversation whose workflow is required, or a body that does not fit its step.
 
-        Source: spec halt.6.1.
+        Source: spec halt.6.1, workflow.5.2.
         """
+        self.realm.workflows.check_act(message.entry)
         return Permit(self.realm.engine.halts, message.id, self.id, seconds)
+
+    def next_steps(self, conversation: Id | Handle, *, instance: Id | None = None) -> list[NextStep]:
+        """What the agent may do now in a conversation's workflow: as ``Handle.next_steps``."""
+        handle = conversation if isinstance(conversation, Handle) else Handle(self, conversation, conversation)
+        return Handle(self, handle.id, handle.branch).next_steps(instance=instance)
 
     def _is_mine(self, entry: RealmEntry) -> bool:
         return not self._lease.is_acknowledged(entry.position) and self.realm.is_addressed(self, entry)

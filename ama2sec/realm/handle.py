@@ -10,7 +10,7 @@ await order.conversation.merge(worker)
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,12 +20,15 @@ from ama2sec.identity import Identity, Offer
 from ama2sec.identity.identity import clock_ms
 from ama2sec.realm.bodies import Body, encode_body
 from ama2sec.realm.dag import RealmDag
+from ama2sec.realm.definitions import Output, check_payload
+from ama2sec.realm.working import NextStep, Taking
 
 if TYPE_CHECKING:
     from ama2sec.realm.agent import Agent, Child
+    from ama2sec.realm.inbox import RealmMessage
     from ama2sec.realm.sdk import Realm
 
-__all__ = ["Handle", "Receipt", "Sent", "To", "admitted", "no_workflow"]
+__all__ = ["Handle", "Receipt", "Sent", "To", "admitted"]
 
 To = str | Id | Sequence[str | Id]
 """The name of an agent or of a group, an id, or several of them."""
@@ -91,17 +94,53 @@ class Handle:
         *,
         workflow: str | None = None,
         step: str | None = None,
+        outputs: Mapping[str, Output] | None = None,
+        instance: Id | None = None,
         on_stale: str = "raise",
     ) -> Sent:
         """Send a message in this branch; without ``to`` it is for all members.
 
+        ``step`` takes a step of the conversation's workflow, and signs its ``outputs``; ``workflow`` without a step takes the only one that
+        is open. ``instance`` says which one is meant where several run. Without any of them it is a note: it moves nothing.
+
         It says that the agent had consumed what it has acknowledged of the branch; with ``on_stale="rebase"`` all of it. Raises the code
         with which the realm rejects or refuses it, ``ContextUnder`` where the agent has acknowledged nothing yet, ``NameUnknown``,
-        ``BodyLimit``, ``WorkflowUnknown``. Source: spec agent.6.
+        ``BodyLimit``; with a step the codes of spec workflow.3, ``StepAmbiguous``, ``BodyUnfit``. Source: spec agent.6, workflow.5.
         """
-        no_workflow(workflow, step)
-        seen = self._seen(on_stale)
-        return await self.agent.write(self.id, lambda parts: seen().message(parts), to=to, body=encode_body(body))
+        return await self._say(body, to, Taking(workflow, step, outputs, instance), on_stale)
+
+    async def approve(
+        self, subject: RealmMessage, body: Body = "approved", to: To = (), *, step: str | None = None, on_stale: str = "raise"
+    ) -> Sent:
+        """Approve a message that takes a step, for the taking of ``step``: the one that asks for it, unless said.
+
+        Raises ``ApprovalInvalid``, ``StepAmbiguous``, and as ``send``. Source: spec workflow.4.
+        """
+        asking = self.agent.realm.workflows.subject_of(subject.entry)
+        taken = self.agent.realm.workflows.taken(subject.entry)
+        instance = None if taken is None else taken.instance
+        return await self._say(body, to, Taking(None, step or asking, None, instance, subject.id), on_stale)
+
+    async def _say(self, body: Body, to: To, taking: Taking, on_stale: str) -> Sent:
+        seen, said = self._seen(on_stale), encode_body(body)
+        if taking.is_note:
+            return await self.agent.write(self.id, lambda parts: seen().message(parts), to=to, body=said)
+
+        def work() -> str:
+            chosen = self.agent.realm.workflows.choose(self, seen().size, taking)
+            if taking.approves is None:
+                check_payload(chosen.definition, chosen.step, *said, sending=True)
+            return chosen.view
+
+        return await self.agent.write(self.id, lambda parts: seen().message(parts), to=to, body=said, work=work)
+
+    def next_steps(self, *, instance: Id | None = None, on_stale: str = "raise") -> list[NextStep]:
+        """What the agent may do now in the workflow, by what it has consumed: each step, with the code that it would get, or none.
+
+        Of each instance that runs, or of ``instance``; where none runs, of the one that it could start. Advice: the log decides at the
+        entry's place in it. Raises ``WorkflowUnknown``. Source: spec workflow.5.3.
+        """
+        return self.agent.realm.workflows.next_steps(self, self._seen(on_stale)().size, instance)
 
     async def fork(self, *, on_stale: str = "raise") -> Handle:
         """Go on in a branch of one's own, from what was consumed of this one. The handle of the new branch."""
@@ -233,9 +272,3 @@ def admitted(answer: RealmAnswer) -> int:
     if position is None:
         raise error("Internal", "an answer with a position", repr(answer))
     return position
-
-
-def no_workflow(workflow: str | None, step: str | None) -> None:
-    """Workflows are not built: no name is one. Raises ``WorkflowUnknown``."""
-    if workflow is not None or step is not None:
-        raise error("WorkflowUnknown", "no workflow: this version has none", str(workflow if step is None else step))

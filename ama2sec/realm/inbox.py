@@ -20,6 +20,7 @@ from ama2sec.realm.bodies import Body, decode_json, decode_text
 if TYPE_CHECKING:
     from ama2sec.realm.agent import Agent
     from ama2sec.realm.handle import Handle, Receipt, Sent
+    from ama2sec.realm.working import Taken
 
 __all__ = ["LIMIT", "Inbox", "Mailbox", "RealmMessage"]
 
@@ -56,7 +57,7 @@ class RealmMessage:
 
     @property
     def body(self) -> bytes | None:
-        """The body; None if it was erased."""
+        """The body as it came; None if it was erased. Only ``text`` and ``json`` hold it against the schema of its step."""
         return self._entry.body
 
     @property
@@ -66,16 +67,17 @@ class RealmMessage:
 
     @property
     def text(self) -> str:
-        """The body as text. Raises ``Utf8Invalid``, ``BodyMissing``."""
+        """The body as text. Raises ``Utf8Invalid``, ``BodyMissing``; ``BodySchema`` where it does not fit the step that it takes."""
         return decode_text(self._there())
 
     def json(self) -> Any:
-        """The body as JSON. Raises ``Utf8Invalid``, ``BodyForm``, ``BodyMissing``."""
+        """The body as JSON. Raises ``Utf8Invalid``, ``BodyForm``, ``BodyMissing``, ``BodySchema``."""
         return decode_json(self._there())
 
     def _there(self) -> bytes:
         if self._entry.body is None:
             raise error("BodyMissing", "a body", "one that was erased or withheld")
+        self._agent.realm.workflows.check_body(self._entry)
         return self._entry.body
 
     @property
@@ -100,6 +102,11 @@ class RealmMessage:
         return self._agent.conversation(self._entry.conversation, None if home is None else home[0])
 
     @property
+    def taken(self) -> Taken | None:
+        """The step of a workflow that it takes or approves; None for a note."""
+        return self._agent.realm.workflows.taken(self._entry)
+
+    @property
     def is_acknowledged(self) -> bool:
         """Whether this agent has acknowledged it."""
         return not self._agent.mailbox.waits(self._entry.position)
@@ -112,10 +119,21 @@ class RealmMessage:
         self._agent.mailbox.acknowledge(self._entry.position)
 
     async def reply(self, body: Body, **how: Any) -> Sent:
-        """Acknowledge it, then answer its sender in the same branch. ``to=`` names others; the rest is that of ``Agent.send``."""
+        """Acknowledge it, then answer its sender in the same branch. ``to=`` names others; the rest is that of ``Handle.send``.
+
+        With ``step=`` or ``workflow=`` it goes on in the instance of the message.
+        """
         self.ack()
         how.setdefault("to", self._entry.sender)
+        taken = self.taken
+        if taken is not None and (how.get("step") is not None or how.get("workflow") is not None):
+            how.setdefault("instance", taken.instance)
         return await self.conversation.send(body, **how)
+
+    async def approve(self, body: Body = "approved", **how: Any) -> Sent:
+        """Acknowledge it, then approve it for the step that asks for that: as ``Handle.approve``."""
+        self.ack()
+        return await self.conversation.approve(self, body, **how)
 
     def receipt(self) -> Receipt:
         """What the log has signed for it."""

@@ -206,6 +206,14 @@ class Registry:
         """Who has an id; None for a sub-agent, which is in no registry."""
         return self._by_id.get(id)
 
+    def members(self) -> dict[str, set[Id]]:
+        """Of each group the live agents in it."""
+        found: dict[str, set[Id]] = {}
+        for person in self._live.values():
+            for group in person.groups:
+                found.setdefault(group, set()).add(person.id)
+        return found
+
     def address(self, to: str | Id) -> str | Id:
         """An id for the name of an agent; a group's name and an id as they are.
 

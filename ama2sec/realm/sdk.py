@@ -23,6 +23,7 @@ from ama2sec.identity import Identity, Offer
 from ama2sec.identity.identity import addresses
 from ama2sec.realm.agent import Agent, Child
 from ama2sec.realm.dag import RealmDag
+from ama2sec.realm.definitions import Definition
 from ama2sec.realm.handle import Handle, Receipt, Sent, To, admitted
 from ama2sec.realm.inbox import LIMIT
 from ama2sec.realm.lease import Lease
@@ -32,6 +33,7 @@ from ama2sec.realm.people import Person, Registry, enrolment_of
 from ama2sec.realm.roots import Roots
 from ama2sec.realm.routing import Router
 from ama2sec.realm.store import Store
+from ama2sec.realm.working import Workflows
 
 __all__ = ["Opening", "Realm"]
 
@@ -72,6 +74,7 @@ class Realm:
         self._registry = Registry(self.engine.ask("registry"))
         self._roots = Roots(self.store, roots, self._keys)
         self._router = Router(self.entries)
+        self.workflows = Workflows(self.engine)
         self._children: dict[Id, str] = {}
         self._closed = False
         self.store.start(self.deliver, self._router.fail)
@@ -264,8 +267,34 @@ class Realm:
         view = {"agent": str(person.id), "suspect_from": suspect_from, "reason": reason}
         return await self._roots.propose("revoke", json.dumps(view), registry.quorums["revoke"])
 
+    async def define(self, definition: Definition) -> Id:
+        """Register a workflow under its name, in place of the one that is in force; instances that run keep theirs. The id of the entry.
+
+        In a realm that is not for trying out, each group that it names must have members enough (``DefinitionForm``). Where more roots are
+        asked for than are here, it waits for theirs: ``approve``. Raises ``DefinitionInvalid``, ``NameUnknown``. Source: spec registry.3,
+        workflow.1.
+        """
+        registry = self.registry()
+        if not self.is_dev:
+            definition.check_groups(registry.members())
+        replaces = self.workflows.entry_of(definition.name)
+        view = {
+            "name": definition.name,
+            "replaces": None if replaces is None else str(replaces),
+            "document": definition.document.hex(),
+        }
+        return await self._roots.propose("define", json.dumps(view), registry.quorums["define"])
+
+    async def find_workflow(self, name: str | None) -> None:
+        """A realm for trying out gets the definitions that are shipped when they are asked for the first time."""
+        if name is None or self.workflows.entry_of(name) is not None:
+            return
+        await self.store.refresh()
+        if self.is_dev and self.workflows.entry_of(name) is None and name in Definition.examples():
+            await self.define(Definition.shipped(name))
+
     async def approve(self, kind: str, proposal: Id) -> None:
-        """Approve what other roots proposed (kind ``enrol`` or ``revoke``) with the keys that are here. Raises ``ProposalInvalid``."""
+        """Approve what other roots proposed (kind ``enrol``, ``revoke``, ``define``) with the keys that are here. Raises ``ProposalInvalid``."""
         await self._roots.approve(kind, proposal)
 
     def registry(self) -> Registry:

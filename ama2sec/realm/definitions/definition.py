@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ama2sec import _files
-from ama2sec._native import Id, definition_id
+from ama2sec._native import Id, check_definition
 from ama2sec.errors import Ama2Error, error
 from ama2sec.realm.definitions.document import decode, encode_definition
 from ama2sec.realm.definitions.form import Parts, read_form
@@ -86,7 +86,7 @@ class Definition:
             raise error(
                 "DefinitionInvalid", fault.expected, f"{fault.got} in {place}" if place else fault.got
             ) from None
-        return cls(*_of(parts), document, definition_id(document))
+        return cls(*_of(parts), document, check_definition(document).id)
 
     @classmethod
     def shipped(cls, name: str) -> Definition:
@@ -106,7 +106,7 @@ class Definition:
         check_sound(parts)
         check_useful(parts)
         document = encode_definition(parts.name, parts.start, parts.rollback, parts.steps)
-        return cls(*_of(parts), document, definition_id(document), source)
+        return cls(*_of(parts), document, check_definition(document).id, source)
 
     def step(self, name: str) -> Step:
         """One step by its name. Raises ``StepUnknown`` (workflow.3, 34)."""

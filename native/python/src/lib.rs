@@ -42,7 +42,7 @@ mod _core {
     use crate::lightclient::{Exhibited, LightState, Missing, check_exhibit, make_exhibit, parse_exhibit};
     #[pymodule_export]
     use crate::message::{
-        Context, Draft, ExecutionPath, Message, Signed, UnverifiedEnvelope, check_cbor, definition_id, make, parse,
+        Context, Draft, ExecutionPath, Message, Signed, UnverifiedEnvelope, check_cbor, make, parse,
         verify, verify_many,
     };
     #[pymodule_export]

@@ -505,12 +505,6 @@ pub fn check_cbor(data: &Bound<'_, PyAny>) -> PyResult<()> {
     guard_detached(data.py(), || core::codec::check_item(bytes, false))
 }
 
-/// The id of a workflow's document (workflow.1.2); nothing of its form is judged here.
-#[pyfunction]
-pub fn definition_id(document: &Bound<'_, PyAny>) -> PyResult<Id> {
-    exact(document).map(|bytes| Id(core::definition_id(bytes)))
-}
-
 /// Sign what is given, hostile or not (conformance): (envelope, message id).
 #[pyfunction]
 #[pyo3(signature = (key, claims_json, claims, header, body, body_salt))]

@@ -7,7 +7,7 @@ use ama2sec_core::realm::dag::{Dag, HeadAt, Node, heads};
 use ama2sec_core::realm::replica::Replica;
 use ama2sec_core::realm::trace::trace;
 use ama2sec_core::realm::view::{
-    definitions_view, head_view, link_view, node_view, options_view, registry_view, workflows_view,
+    definitions_view, head_view, instance_view, link_view, node_view, options_view, registry_view, workflows_view,
 };
 use ama2sec_core::realm::work_options::{Asker, options};
 use pyo3::prelude::*;
@@ -83,6 +83,11 @@ pub fn answer(replica: &Replica, question: &str, conversation: Option<CoreId>, a
     let conversation = conversation.ok_or_else(unknown)?;
     if question == "workflows" {
         return Ok(workflows_view(state.conversation(&conversation).ok_or_else(unknown)?));
+    }
+    if question == "instance" {
+        let id = asked.id("id")?;
+        let found = state.conversation(&conversation).ok_or_else(unknown)?.instance(&id);
+        return Ok(found.map_or(Value::Null, |instance| instance_view(&id, instance)));
     }
     if question == "next_steps" {
         return next_steps(state, conversation, &asked);

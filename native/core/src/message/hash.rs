@@ -52,11 +52,6 @@ pub fn message_id(sig_structure: &[u8]) -> Id {
     keyed(Purpose::Leaf, sig_structure)
 }
 
-/// The id of a workflow's document (workflow.1.2).
-pub fn definition_id(document: &[u8]) -> Id {
-    keyed(Purpose::Definition, document)
-}
-
 /// An inner node: exactly 64 bytes are hashed (fingerprint.1.2).
 pub fn node(left: &Id, right: &Id) -> Id {
     keyed(Purpose::Node, [*left, *right].as_flattened())

@@ -35,7 +35,7 @@ pub use envelope::{
     AuthenticEnvelope, Keys, UnverifiedEnvelope, VerifiedEnvelope, encode_envelope, header_bytes, header_of,
     sig_structure,
 };
-pub use hash::{Purpose as HashPurpose, definition_id, fingerprint, keyed, message_id, node};
+pub use hash::{Purpose as HashPurpose, fingerprint, keyed, message_id, node};
 pub use many::{Incoming, authenticate_many, verify_many};
 pub use offer::{Offer, next_key_digest};
 pub(crate) use value::Value;

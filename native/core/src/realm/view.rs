@@ -88,15 +88,18 @@ pub fn definitions_view(registry: &Registry) -> Value {
         .collect()
 }
 
-/// What workflow a conversation has, and its instances: each with its transitions and approvals in log order.
+/// What workflow a conversation has, and which instances, in the order of their ids.
 pub fn workflows_view(conversation: &Conversation) -> Value {
-    let instances: Vec<Value> =
-        conversation.instances().into_iter().map(|(id, instance)| instance_view(id, instance)).collect();
+    let short = |(id, instance): (&Id, &Instance)| {
+        json!({"id": hex(id), "definition": hex(instance.definition.id()), "ended": instance.has_ended()})
+    };
+    let instances: Vec<Value> = conversation.instances().into_iter().map(short).collect();
     json!({"definition": conversation.definition().map(Name::as_str), "required": conversation.is_workflow_required(),
            "instances": instances})
 }
 
-fn instance_view(id: &Id, instance: &Instance) -> Value {
+/// One instance, with its transitions and approvals in log order.
+pub fn instance_view(id: &Id, instance: &Instance) -> Value {
     let name = |step: StepIndex| instance.definition.steps().get(step).map(|step| step.name.as_str());
     let transitions: Vec<Value> = instance
         .transitions()
