@@ -272,7 +272,7 @@ async def test_what_cannot_be_sent() -> None:
         assert await code_of(a.send("x", to="No Name")) == "NameForm"
         assert await code_of(a.send("x", to=[7])) == "ArgumentType"  # type: ignore[list-item]
         assert await code_of(a.send("x", workflow="orders")) == "WorkflowUnknown"
-        assert await code_of(a.send("x", step="approve")) == "WorkflowUnknown"
+        assert await code_of(a.send("x", step="approve")) == "StepAmbiguous"
         assert await code_of(a.send("x", conversation=realm.id)) == "ConversationUnknown"
         crowd = [await realm.agent(f"crowd-{number}") for number in range(33)]
         assert await code_of(a.send("x", to=[each.id for each in crowd])) == "TooMany"
