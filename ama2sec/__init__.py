@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     from ama2sec.message import parse as parse
     from ama2sec.message import verify as verify
     from ama2sec.message import verify_many as verify_many
-    from ama2sec.realm.exported import verify_export as verify_export
     from ama2sec.realm.definitions import Definition as Definition
+    from ama2sec.realm.exported import verify_export as verify_export
     from ama2sec.realm.sdk import Realm as Realm
 
 __version__ = "0.1.0"

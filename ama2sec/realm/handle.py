@@ -110,7 +110,13 @@ class Handle:
         return await self._say(body, to, Taking(workflow, step, outputs, instance), on_stale)
 
     async def approve(
-        self, subject: RealmMessage, body: Body = "approved", to: To = (), *, step: str | None = None, on_stale: str = "raise"
+        self,
+        subject: RealmMessage,
+        body: Body = "approved",
+        to: To = (),
+        *,
+        step: str | None = None,
+        on_stale: str = "raise",
     ) -> Sent:
         """Approve a message that takes a step, for the taking of ``step``: the one that asks for it, unless said.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,40 +12,7 @@ from ama2sec.realm.agent import Agent
 from ama2sec.realm.definitions import Approvals, Step
 from ama2sec.realm.handle import Handle
 from tests.on_loop import code_of, on_loop, take
-
-ORDER: dict[str, Any] = {"instrument": "ABC", "side": "buy", "quantity": 7}
-QUOTE: dict[str, Any] = {"price": "9.5", "currency": "EUR"}
-
-
-class Desk:
-    """The people of the shipped trading workflow."""
-
-    def __init__(self, realm: Realm) -> None:
-        self.realm = realm
-
-    async def open(self) -> Desk:
-        realm = self.realm
-        self.trader = await realm.agent("trader", ["traders"])
-        self.desk = await realm.agent("desk", ["pricing"])
-        self.ben, self.cy = await realm.agent("ben", ["risk"]), await realm.agent("cy", ["risk"])
-        self.back = await realm.agent("back", ["operations"])
-        return self
-
-    @property
-    def everyone(self) -> list[Agent]:
-        return [self.trader, self.desk, self.ben, self.cy, self.back]
-
-    async def order(self) -> Handle:
-        sent = await self.trader.send(ORDER, to="desk", workflow="trading")
-        return sent.conversation
-
-    async def quote(self, order: Handle, total: int) -> None:
-        await self.at(self.desk, order).send(
-            QUOTE, step="quote", outputs={"total": total}, on_stale="rebase"
-        )
-
-    def at(self, who: Agent, order: Handle) -> Handle:
-        return who.conversation(order.id)
+from tests.trading_desk import ORDER, QUOTE, Desk
 
 
 def open_steps(who: Agent, order: Handle) -> list[str]:
@@ -76,7 +42,9 @@ async def test_an_order_goes_through() -> None:
         last = await done.reply("settled", workflow="trading")
         assert realm.engine.entries(last.position, 1)[0].claims["workflow_state"]["step"] == "settle"
         assert await code_of(order.send("again", step="refresh", on_stale="rebase")) == "StepAmbiguous"
-        assert await code_of(order.send("again", step="refresh", instance=order.id, on_stale="rebase")) == "WorkflowEnded"
+        assert (
+            await code_of(order.send("again", step="refresh", instance=order.id, on_stale="rebase")) == "WorkflowEnded"
+        )
 
 
 @on_loop
@@ -99,7 +67,10 @@ async def test_a_casual_remark_derails_nothing_not_even_across_a_restart(tmp_pat
         assert open_steps(desk.desk, order) == ["quote"]
         sent = await desk.at(desk.desk, order).send(QUOTE, workflow="trading", outputs={"total": 1})
         assert realm.engine.entries(sent.position, 1)[0].claims["workflow_state"]["step"] == "quote"
-        assert await code_of(desk.at(desk.trader, order).send("x", step="execute", on_stale="rebase")) == "ApprovalsMissing"
+        assert (
+            await code_of(desk.at(desk.trader, order).send("x", step="execute", on_stale="rebase"))
+            == "ApprovalsMissing"
+        )
 
 
 @on_loop
@@ -115,7 +86,8 @@ async def test_a_step_out_of_order_and_what_the_sender_has_not_seen() -> None:
         assert await code_of(order.send("x", step="refresh")) == "ContextStale"
         stale = next(step for step in desk.trader.next_steps(order.id) if step.step == "refresh")
         assert (stale.code, stale.is_open) == ("ContextStale", False)
-        assert stale.expected is not None and "quote" in stale.expected
+        assert stale.expected is not None
+        assert "quote" in stale.expected
         await take(desk.trader, 1)
         await order.send("x", step="refresh")
 
