@@ -104,7 +104,7 @@ pub fn answer(replica: &Replica, question: &str, conversation: Option<CoreId>, a
         "descendants" => nodes(&dag.descendants(branches, &asked.id("id")?, limit)?),
         "is_ancestor" => dag.is_ancestor(branches, &asked.id("above")?, &asked.id("id")?)?.into(),
         "path" => dag
-            .path(&asked.id("id")?, &asked.id("to")?, limit)?
+            .path(branches, &asked.id("id")?, &asked.id("to")?, limit)?
             .map_or(Value::Null, |chain| chain.iter().map(|id| ama2sec_core::text::hex(id)).collect()),
         "nearest_common_ancestors" => nodes(&dag.nearest_common_ancestors(branches, &asked.ids("ids")?, limit)?),
         "diff" => {

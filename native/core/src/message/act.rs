@@ -50,9 +50,20 @@ pub struct GrantPart {
     pub next: Option<Id>,
 }
 
+/// What is to be undone (rollback.1.2): the target is cut at `keep`, and the closure is of `count` leaves, with this hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RollbackPart {
+    pub target: Id,
+    pub keep: u64,
+    pub count: u64,
+    pub hash: Id,
+    pub reason: String,
+}
+
 impl GrantPart {
     pub const FORK: u8 = 1;
     pub const MERGE: u8 = 2;
+    pub const ROLL_BACK: u8 = 4;
 }
 
 /// Quorums and holds of a realm, each quorum 1 to 16.
@@ -213,6 +224,7 @@ pub struct RegistryPart {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     Fork(Option<Box<GrantPart>>),
+    Rollback(Box<RollbackPart>),
     /// True: the whole conversation.
     Close(bool),
     Genesis(Box<GenesisPart>),
@@ -230,6 +242,10 @@ impl Act {
                 out.null();
             }
             Act::Fork(Some(grant)) => write_grant(out, grant),
+            Act::Rollback(part) => {
+                out.array(4).bytes(&part.target).uint(part.keep).array(2).uint(part.count).bytes(&part.hash);
+                out.text(&part.reason);
+            }
             Act::Close(whole) => {
                 out.bool(*whole);
             }
@@ -255,6 +271,7 @@ impl Act {
 pub(super) fn own_label(kind: Kind) -> Option<u64> {
     match kind {
         Kind::Fork => Some(15),
+        Kind::Rollback => Some(16),
         Kind::Halt | Kind::LocalHalt => Some(17),
         Kind::Genesis | Kind::Policy | Kind::Define => Some(18),
         Kind::Enrol => Some(19),

@@ -2,7 +2,8 @@
 
 use super::act::own_label;
 use super::act::{
-    Act, EnrolPart, GenesisPart, GrantPart, HaltPart, Policy, Proposal, RegistryPart, RootPart, StepPattern,
+    Act, EnrolPart, GenesisPart, GrantPart, HaltPart, Policy, Proposal, RegistryPart, RollbackPart, RootPart,
+    StepPattern,
 };
 use super::claims::Kind;
 use super::codec::Head;
@@ -22,6 +23,7 @@ pub(super) fn read_act(values: &Values<'_>, kind: Kind) -> Result<Option<Act>> {
     let mut value = value_of(values, label)?;
     let act = match kind {
         Kind::Fork => Act::Fork(value.or_null(read_grant)?.map(Box::new)),
+        Kind::Rollback => Act::Rollback(Box::new(read_rollback(&mut value)?)),
         Kind::Close => Act::Close(value.bool()?),
         Kind::Genesis => Act::Genesis(Box::new(read_genesis(&mut value)?)),
         Kind::Halt | Kind::LocalHalt => {
@@ -35,6 +37,18 @@ pub(super) fn read_act(values: &Values<'_>, kind: Kind) -> Result<Option<Act>> {
         }
     };
     Ok(Some(act))
+}
+
+/// rollback.1.2
+pub(super) fn read_rollback(value: &mut Value<'_>) -> Result<RollbackPart> {
+    value.array_of(4, "[target, size, closure, reason]")?;
+    let (target, keep) = (value.id()?, value.uint_below(SIZE_END)?);
+    value.array_of(2, "a closure: [count, hash]")?;
+    let count = value.uint_below(SIZE_END)?;
+    if count == 0 {
+        return Err(value.fault(Code::ClaimRange, "at least one leaf that is undone", "none"));
+    }
+    Ok(RollbackPart { target, keep, count, hash: value.id()?, reason: read_reason(value)? })
 }
 
 pub(super) fn read_grant(value: &mut Value<'_>) -> Result<GrantPart> {

@@ -107,7 +107,7 @@ fn agree_realm(claims: &Claims, kid: &Id) -> Result<()> {
     }
     match claims.grant {
         Some(grant) if grant != claims.agent => wrong("a sub-agent that acts under its own grant"),
-        Some(_) if !matches!(claims.kind, Kind::Message | Kind::Fork | Kind::Close) => {
+        Some(_) if !matches!(claims.kind, Kind::Message | Kind::Fork | Kind::Rollback | Kind::Close) => {
             wrong("no grant in an entry of this kind")
         }
         _ => Ok(()),

@@ -61,7 +61,7 @@ kinds! {
 
 impl Kind {
     pub fn is_built(self) -> bool {
-        !matches!(self, Kind::Rollback | Kind::Snapshot | Kind::SequencerTerm)
+        !matches!(self, Kind::Snapshot | Kind::SequencerTerm)
     }
 
     /// Whether its entries are leaves of the registry: every kind but those of a conversation (registry, halt.1.4).

@@ -14,9 +14,11 @@ pub enum Purpose {
     NextKey = 4,
     State = 5,
     Definition = 6,
+    Successor = 7,
+    Closure = 8,
 }
 
-const CONTEXTS: [&str; 7] = [
+const CONTEXTS: [&str; 9] = [
     "ama2sec 2026-11 v1 leaf",
     "ama2sec 2026-11 v1 node",
     "ama2sec 2026-11 v1 fingerprint",
@@ -24,13 +26,15 @@ const CONTEXTS: [&str; 7] = [
     "ama2sec 2026-11 v1 next-key",
     "ama2sec 2026-11 v1 state",
     "ama2sec 2026-11 v1 definition",
+    "ama2sec 2026-11 v1 successor",
+    "ama2sec 2026-11 v1 closure",
 ];
 
 /// The key of a purpose.
 pub fn key(purpose: Purpose) -> &'static [u8; 32] {
-    static KEYS: OnceLock<[[u8; 32]; 7]> = OnceLock::new();
+    static KEYS: OnceLock<[[u8; 32]; 9]> = OnceLock::new();
     let keys = KEYS.get_or_init(|| CONTEXTS.map(|context| blake3::derive_key(context, &[])));
-    let [leaf, node, fingerprint, body, next_key, state, definition] = keys;
+    let [leaf, node, fingerprint, body, next_key, state, definition, successor, closure] = keys;
     match purpose {
         Purpose::Leaf => leaf,
         Purpose::Node => node,
@@ -39,6 +43,8 @@ pub fn key(purpose: Purpose) -> &'static [u8; 32] {
         Purpose::NextKey => next_key,
         Purpose::State => state,
         Purpose::Definition => definition,
+        Purpose::Successor => successor,
+        Purpose::Closure => closure,
     }
 }
 

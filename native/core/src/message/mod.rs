@@ -19,7 +19,8 @@ mod view_act;
 mod write;
 
 pub use act::{
-    Act, EnrolPart, GenesisPart, GrantPart, HaltPart, KeyBytes, Policy, Proposal, RegistryPart, RootPart, StepPattern,
+    Act, EnrolPart, GenesisPart, GrantPart, HaltPart, KeyBytes, Policy, Proposal, RegistryPart, RollbackPart, RootPart,
+    StepPattern,
 };
 pub(crate) use act::{write_optional_uint, write_reach};
 pub(crate) use act_form::{read_policy, read_proposal as read_proposal_claim};

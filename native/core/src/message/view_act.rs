@@ -20,6 +20,12 @@ pub(super) fn act_view(view: &mut Map<String, Value>, kind: Kind, act: &Act) {
         Act::Fork(grant) => {
             view.insert("fork".into(), grant.as_deref().map_or(Value::Null, grant_view));
         }
+        Act::Rollback(part) => {
+            let closure = json!({"count": part.count, "hash": hex(&part.hash)});
+            let says =
+                json!({"target": hex(&part.target), "size": part.keep, "closure": closure, "reason": part.reason});
+            view.insert("rollback".into(), says);
+        }
         Act::Close(whole) => {
             view.insert("close".into(), (*whole).into());
         }
@@ -149,6 +155,18 @@ pub(super) fn write_act_claim(out: &mut Writer, name: &str, value: &Value) -> Op
     }
     match name {
         "fork" => write_grant(out, value),
+        "rollback" => {
+            only(value, &["target", "size", "closure", "reason"])?;
+            let closure = value.get("closure")?;
+            only(closure, &["count", "hash"])?;
+            out.array(4);
+            write_hex(out, value.get("target")?)?;
+            write_int(out, value.get("size")?)?;
+            out.array(2);
+            write_int(out, closure.get("count")?)?;
+            write_hex(out, closure.get("hash")?)?;
+            write_text(out, value.get("reason")?)
+        }
         "document" => write_document(out, value),
         "enrolment" => write_enrol(out, value),
         "revocation" => {

@@ -1,6 +1,6 @@
 //! The one function (admission.md): what every replica decides of an entry, from the state and the stamp alone.
 //!
-//! The numbers in the comments are those of admission.2. Checks 4, 22 and 25 to 31 belong to what is not built yet.
+//! The numbers in the comments are those of admission.2. Those of grants are in `grants`, of rollbacks in `rollback`, of workflows in `work_checks`.
 
 use super::branches::{Ancestors, Prefix};
 use super::conversation::{Conversation, Grant, Step};
@@ -162,7 +162,7 @@ impl Case<'_> {
         };
         // 1 to 3: whose word it is in the end, and whether he has a say here.
         let actor = self.check_principal(&chain)?;
-        // 4 is for rollbacks. 5, 6: a grant that has ended, anywhere up the chain, ends all below it.
+        // 4 to 6: a grant that was undone, or has ended, anywhere up the chain, ends all below it.
         self.check_grants(&chain)?;
         // 7: what somebody has stopped.
         let conversation = self.conversation;
@@ -191,6 +191,11 @@ impl Case<'_> {
         self.check_merges(prefix)?;
         // 24
         let grant = self.check_fork(chain.first().map(|(_, grant)| *grant))?;
+        // 25 to 31
+        let rollback = self.check_rollback(prefix, actor, chain.first().map(|(id, _)| id))?;
+        if let Some((home, step)) = rollback {
+            return Ok((home, Effect::Step(step)));
+        }
         // 32 to 40: work out of order.
         let work = self.check_work(prefix, actor)?;
         self.conclude(prefix, grant, work)
@@ -293,8 +298,15 @@ impl Case<'_> {
             return refuse(Code::ContextForked, expected, text::hex(&claims.context.fingerprint));
         }
         // 17
+        if branch.undone {
+            return refuse(Code::BranchUndone, "a branch that was not undone", text::hex(&branch.id));
+        }
         if branch.closed {
             return refuse(Code::BranchClosed, "an open branch", "one that is closed");
+        }
+        if let Some(next) = branch.successor {
+            let successor = text::hex(&branches.get(next)?.id);
+            return refuse(Code::BranchSuperseded, format!("its successor {successor}"), text::hex(&branch.id));
         }
         Ok(prefix)
     }
@@ -311,7 +323,9 @@ impl Case<'_> {
         }
         // 21
         merges.iter().try_for_each(|merge| self.check_head(merge))?;
-        // 22 is for rollbacks. 23: what names nothing new only pretends to bring work together.
+        // 22
+        merges.iter().try_for_each(|merge| self.check_held(merge))?;
+        // 23: what names nothing new only pretends to bring work together.
         let branches = &self.conversation.branches;
         let mut seen: Ancestors = branches.ancestors(prefix)?;
         for merge in merges {
@@ -320,6 +334,20 @@ impl Case<'_> {
                 return refuse(Code::MergeStale, "a head that brings something new", text::hex(&merge.branch));
             }
             seen = branches.with_head(seen, head)?;
+        }
+        Ok(())
+    }
+
+    /// 22 for one head.
+    fn check_held(&self, merge: &Merge) -> Result<()> {
+        let branches = &self.conversation.branches;
+        let end = branches.get(branches.head(merge)?.branch)?.end();
+        if merge.size > end {
+            return refuse(
+                Code::MergeUndone,
+                format!("at most the {end} entries that it holds"),
+                merge.size.to_string(),
+            );
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! The branches of one conversation, and who comes after whom (dag.1, dag.4).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::sizes::Sizes;
 use super::trees::Trees;
 use crate::errors::{Code, Error, Result};
 use crate::history::forest::Branch as Place;
-use crate::message::{Id, Merge};
+use crate::message::{HashPurpose, Id, Merge, Writer, keyed};
 
 /// A branch by its place in the order in which the branches were opened.
 pub type Number = u32;
@@ -28,12 +28,21 @@ pub struct Branch {
     pub base: u64,
     pub size: u64,
     pub closed: bool,
-    /// The author of the open or the fork.
+    /// Wholly, by a rollback.
+    pub undone: bool,
+    /// Where a rollback has cut it (rollback.2.4).
+    pub cut: Option<u64>,
+    pub successor: Option<Number>,
+    /// The author of the open, the fork or the rollback.
     pub opener: Id,
     /// The merges among the leaves that it owns, ascending by index.
     pub merges: Vec<MergeLeaf>,
     /// What was merged below its base.
     pub(super) start: Sizes,
+    /// What was forked off it, by base: what a cut takes along is found without a look at the rest.
+    forks: BTreeSet<(u64, Number)>,
+    /// Who merged it: the size that was named, the branch and the index of the merge leaf.
+    merged_by: BTreeSet<(u64, Number, u64)>,
     depth: u32,
     /// A branch further up in the lineage, at a distance that makes searches logarithmic.
     jump: Number,
@@ -49,6 +58,33 @@ pub struct Branches {
     numbers: HashMap<Id, Number>,
     live: usize,
     trees: Trees,
+    /// The successors that a rollback has made.
+    successors: HashMap<Id, Vec<Number>>,
+}
+
+/// One branch of a closure: where it is cut, and where what it holds ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    pub branch: Number,
+    pub at: u64,
+    pub end: u64,
+}
+
+impl Branch {
+    /// Where what it holds ends (rollback.2.1).
+    pub fn end(&self) -> u64 {
+        if self.undone { self.base } else { self.cut.unwrap_or(self.size) }
+    }
+
+    /// Whether it can be written into.
+    pub fn is_live(&self) -> bool {
+        !self.closed && !self.undone && self.successor.is_none()
+    }
+}
+
+/// The id of a successor (rollback.2.4).
+pub(super) fn successor_id(rollback: &Id, predecessor: &Id) -> Id {
+    keyed(HashPurpose::Successor, [*rollback, *predecessor].as_flattened())
 }
 
 /// A branch as a digest and its leaves give it.
@@ -60,6 +96,9 @@ pub(super) struct Row {
     /// The leaves that it owns.
     pub leaves: Vec<Id>,
     pub closed: bool,
+    pub undone: bool,
+    pub cut: Option<u64>,
+    pub successor: Option<Id>,
     pub opener: Id,
     pub merges: Vec<(u64, Vec<(Id, u64)>)>,
 }
@@ -99,15 +138,20 @@ impl Branches {
             base: 0,
             size: 1,
             closed: false,
+            undone: false,
+            cut: None,
+            successor: None,
             opener,
             merges: Vec::new(),
             start: Sizes::default(),
+            forks: BTreeSet::new(),
+            merged_by: BTreeSet::new(),
             depth: 0,
             jump: 0,
             place,
         };
         let numbers = HashMap::from([(conversation, 0)]);
-        Ok(Branches { realm, conversation, all: vec![first], numbers, live: 1, trees })
+        Ok(Branches { realm, conversation, all: vec![first], numbers, live: 1, trees, successors: HashMap::new() })
     }
 
     /// Appends the leaves of a branch that is put together again, without merges.
@@ -167,14 +211,42 @@ impl Branches {
             Some(MergeLeaf { index: size, heads: merges.iter().map(|merge| (merge.branch, merge.size)).collect(), map })
         };
         self.trees.append(place, leaf)?;
-        let branch = self.get_mut(number)?;
-        branch.size = size + 1;
-        branch.merges.extend(merged);
+        self.get_mut(number)?.size = size + 1;
+        if let Some(merged) = merged {
+            self.keep_merge(number, merged)?;
+        }
         Ok(size)
+    }
+
+    /// A merge leaf of a branch, found again from the branches that it names.
+    pub(super) fn keep_merge(&mut self, number: Number, merged: MergeLeaf) -> Result<()> {
+        for (head, size) in &merged.heads {
+            let source = self.number(head).ok_or_else(lost)?;
+            self.get_mut(source)?.merged_by.insert((*size, number, merged.index));
+        }
+        self.get_mut(number)?.merges.push(merged);
+        Ok(())
     }
 
     /// Opens the branch whose first own leaf is a fork; it inherits the context of that fork.
     pub fn fork(&mut self, context: Prefix, id: &Id, opener: Id) -> Result<Number> {
+        self.grow(context, id, id, opener)
+    }
+
+    /// Opens the successor of a branch whose cut is the size of the prefix.
+    pub(super) fn succeed(&mut self, kept: Prefix, rollback: &Id, opener: Id) -> Result<Number> {
+        let id = successor_id(rollback, &self.get(kept.branch)?.id);
+        let number = self.grow(kept, &id, rollback, opener)?;
+        self.successors.entry(*rollback).or_default().push(number);
+        Ok(number)
+    }
+
+    /// The successors that a rollback has made, in the order of their numbers.
+    pub fn successors(&self, rollback: &Id) -> &[Number] {
+        self.successors.get(rollback).map_or(&[], Vec::as_slice)
+    }
+
+    fn grow(&mut self, context: Prefix, id: &Id, leaf: &Id, opener: Id) -> Result<Number> {
         let start = self.ancestors(context)?.merged;
         let above = self.get(context.branch)?;
         let (place, depth) = (above.place, above.depth.saturating_add(1));
@@ -184,16 +256,22 @@ impl Branches {
         let jump = if even { far.jump } else { context.branch };
         let number = Number::try_from(self.all.len())
             .map_err(|_| Error::new(Code::SizeLimit, "fewer than 2^32 branches", "one more"))?;
-        let place = self.trees.fork(place, context.size, id)?;
+        let place = self.trees.fork(place, context.size, leaf)?;
+        self.get_mut(context.branch)?.forks.insert((context.size, number));
         self.all.push(Branch {
             id: *id,
             parent: Some(context.branch),
             base: context.size,
             size: context.size + 1,
             closed: false,
+            undone: false,
+            cut: None,
+            successor: None,
             opener,
             merges: Vec::new(),
             start,
+            forks: BTreeSet::new(),
+            merged_by: BTreeSet::new(),
             depth,
             jump,
             place,
@@ -204,9 +282,81 @@ impl Branches {
     }
 
     pub fn close(&mut self, number: Number) -> Result<()> {
+        self.mark(number, |branch| branch.closed = true)
+    }
+
+    /// Changes what a branch is, and counts those that can be written into.
+    pub(super) fn mark(&mut self, number: Number, change: impl FnOnce(&mut Branch)) -> Result<()> {
         let branch = self.get_mut(number)?;
-        let was_open = !std::mem::replace(&mut branch.closed, true);
-        self.live = self.live.saturating_sub(usize::from(was_open));
+        let before = branch.is_live();
+        change(branch);
+        let after = branch.is_live();
+        self.live = self.live + usize::from(after) - usize::from(before);
+        Ok(())
+    }
+
+    /// The branch, or the tip of its successor (rollback.2.6).
+    pub fn tip(&self, number: Number) -> Result<Number> {
+        let mut at = number;
+        while let Some(next) = self.get(at)?.successor {
+            at = next;
+        }
+        Ok(at)
+    }
+
+    /// The closure of a cut, by the ids of the branches (rollback.2.2). It looks at what it cuts, and at nothing else.
+    pub fn closure(&self, target: Number, keep: u64) -> Result<Vec<Cut>> {
+        let mut cuts: BTreeMap<Number, u64> = BTreeMap::new();
+        let mut pending = vec![(target, keep)];
+        while let Some((number, at)) = pending.pop() {
+            let branch = self.get(number)?;
+            if at >= branch.end() || cuts.get(&number).is_some_and(|cut| *cut <= at) {
+                continue;
+            }
+            cuts.insert(number, at);
+            for (base, fork) in branch.forks.range((at + 1, 0)..) {
+                pending.push((*fork, *base));
+            }
+            for (_, merging, index) in branch.merged_by.range((at + 1, 0, 0)..) {
+                pending.push((*merging, *index));
+            }
+        }
+        let cut = |(branch, at): (Number, u64)| Ok(Cut { branch, at, end: self.get(branch)?.end() });
+        let mut found: Vec<(Id, Cut)> =
+            cuts.into_iter().map(|one| Ok((self.get(one.0)?.id, cut(one)?))).collect::<Result<_>>()?;
+        found.sort_by_key(|(id, _)| *id);
+        Ok(found.into_iter().map(|(_, cut)| cut).collect())
+    }
+
+    /// How many leaves a closure undoes, and its hash (rollback.2.3).
+    pub fn closure_digest(&self, cuts: &[Cut]) -> Result<(u64, Id)> {
+        let mut out = Writer::default();
+        out.array(cuts.len());
+        for cut in cuts {
+            out.array(3).bytes(&self.get(cut.branch)?.id).uint(cut.at).uint(cut.end);
+        }
+        let count = cuts.iter().map(|cut| cut.end.saturating_sub(cut.at)).sum();
+        Ok((count, keyed(HashPurpose::Closure, &out.0)))
+    }
+
+    /// Cuts the branches of a closure (rollback.2.4).
+    pub(super) fn roll_back(&mut self, rollback: &Id, opener: Id, cuts: &[Cut]) -> Result<()> {
+        // What has ended before the rollback decides, not what it has cut already.
+        let ends = cuts.iter().map(|cut| Ok(self.get(self.tip(cut.branch)?)?.closed)).collect::<Result<Vec<_>>>()?;
+        for (cut, ended) in cuts.iter().zip(ends) {
+            let whole = self.get(cut.branch)?.base == cut.at;
+            let successor = if whole || ended {
+                None
+            } else {
+                Some(self.succeed(Prefix { branch: cut.branch, size: cut.at }, rollback, opener)?)
+            };
+            self.mark(cut.branch, |branch| {
+                branch.cut = Some(cut.at);
+                branch.successor = successor;
+                branch.undone = whole;
+                branch.closed |= ended && !whole;
+            })?;
+        }
         Ok(())
     }
 

@@ -1,9 +1,9 @@
 //! What a realm knows of one conversation: enough to judge its next entry (dag.1, dag.3). Only applied deltas change it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::branches::{Branches, Number, Prefix};
+use super::branches::{Branches, Cut, Number, Prefix};
 use super::record::Home;
 use super::work::{Approval, Deed, Instance, Transition, Work};
 use crate::errors::{Code, Error, Result};
@@ -51,6 +51,8 @@ pub struct Conversation {
     pub(super) granted_keys: HashSet<KeyBytes>,
     pub(super) seqs: HashMap<Id, Seq>,
     pub(super) instances: HashMap<Id, Instance>,
+    /// The instances that have a word on a branch: what a rollback takes from them is found without a look at the rest.
+    worked: HashMap<Id, BTreeSet<Id>>,
 }
 
 /// What an admitted entry of a conversation changes.
@@ -60,6 +62,8 @@ pub enum Step {
     Leaf { branch: Number, merges: Vec<Merge>, close: Option<bool>, work: Option<Box<Work>> },
     /// A fork: the first own leaf of a new branch.
     Fork { context: Prefix, grant: Option<Box<Grant>> },
+    /// A rollback: the first own leaf of each successor; the target is among the cuts.
+    Rollback { target: Number, cuts: Vec<Cut> },
 }
 
 impl Conversation {
@@ -74,6 +78,7 @@ impl Conversation {
             granted_keys: HashSet::new(),
             seqs: HashMap::new(),
             instances: HashMap::new(),
+            worked: HashMap::new(),
         })
     }
 
@@ -89,7 +94,13 @@ impl Conversation {
     ) -> Conversation {
         let granted_keys = grants.iter().map(|(_, grant)| *grant.signer.key.as_bytes()).collect();
         let grants = grants.into_iter().collect();
-        Conversation { id, open, closed, records, branches, grants, granted_keys, seqs, instances }
+        let mut worked: HashMap<Id, BTreeSet<Id>> = HashMap::new();
+        for (id, instance) in &instances {
+            for home in instance.homes() {
+                worked.entry(home.branch).or_default().insert(*id);
+            }
+        }
+        Conversation { id, open, closed, records, branches, grants, granted_keys, seqs, instances, worked }
     }
 
     pub fn id(&self) -> &Id {
@@ -188,6 +199,14 @@ impl Conversation {
                 }
                 Home { branch: *id, index: context.size }
             }
+            Step::Rollback { target, cuts } => {
+                self.undo(&cuts)?;
+                self.branches.roll_back(id, author, &cuts)?;
+                let successor = self.branches.get(target)?.successor.map(|next| self.branches.get(next)).transpose()?;
+                let successor =
+                    successor.ok_or_else(|| Error::new(Code::Internal, "a successor of the target", "none"))?;
+                Home { branch: successor.id, index: successor.base }
+            }
         };
         self.count(seq);
         Ok(home)
@@ -199,11 +218,43 @@ impl Conversation {
         if let Some((definition, start_time)) = starts {
             self.instances.insert(instance, Instance::new(definition, start_time));
         }
+        self.worked.entry(home.branch).or_default().insert(instance);
         let running = self.instances.get_mut(&instance);
         let running = running.ok_or_else(|| Error::new(Code::Internal, "an instance of this conversation", "none"))?;
         match deed {
             Deed::Take(outputs) => running.take(Transition { message, home, step, principal, outputs }),
             Deed::Approve(subject) => running.approvals.push(Approval { message, home, step, subject, principal }),
+        }
+        Ok(())
+    }
+
+    /// The instances that have a word in a closure, with the transitions that it undoes (rollback.3), by their ids.
+    pub(super) fn touched(&self, cuts: &[Cut]) -> Result<Vec<(Id, Vec<&Transition>)>> {
+        let cut = self.cut_at(cuts)?;
+        let ids: BTreeSet<Id> = cut.keys().filter_map(|branch| self.worked.get(branch)).flatten().copied().collect();
+        let undone = |home: &Home| cut.get(&home.branch).is_some_and(|at| home.index >= *at);
+        let touched = ids.into_iter().filter_map(|id| {
+            let instance = self.instances.get(&id)?;
+            Some((id, instance.transitions().iter().filter(|taken| undone(&taken.home)).collect()))
+        });
+        Ok(touched.collect())
+    }
+
+    fn cut_at(&self, cuts: &[Cut]) -> Result<HashMap<Id, u64>> {
+        cuts.iter().map(|cut| Ok((self.branches.get(cut.branch)?.id, cut.at))).collect()
+    }
+
+    /// rollback.4.2
+    fn undo(&mut self, cuts: &[Cut]) -> Result<()> {
+        let cut = self.cut_at(cuts)?;
+        let survives = |home: &Home| cut.get(&home.branch).is_none_or(|at| home.index < *at);
+        let ids: Vec<Id> = self.touched(cuts)?.into_iter().map(|(id, _)| id).collect();
+        for id in ids {
+            if let Some(instance) = self.instances.get_mut(&id)
+                && !instance.keep(survives)
+            {
+                self.instances.remove(&id);
+            }
         }
         Ok(())
     }

@@ -77,6 +77,13 @@ impl Dag {
         if admitted {
             self.by_id.insert(record.id, at);
             self.by_home.insert((record.home.branch, record.home.index), at);
+            // A rollback is a leaf of every successor that it has made.
+            if let Some(found) = state.conversation(&record.conversation) {
+                for number in found.branches().successors(&record.id) {
+                    let successor = found.branches().get(*number)?;
+                    self.by_home.insert((successor.id, successor.base), at);
+                }
+            }
         }
         self.nodes.push(Node {
             id: record.id,
@@ -126,7 +133,12 @@ impl Dag {
         let Some(number) = branches.number(&node.branch) else {
             return Ok(None);
         };
-        let start = branches.ancestors(Prefix { branch: number, size: node.size })?;
+        // The walk stops at a rollback: what it was signed over may be undone by it (rollback.4.4).
+        let prefix = match node.home {
+            Some(home) if node.kind == Kind::Rollback => kept_by(branches, &home.branch)?,
+            _ => Prefix { branch: number, size: node.size },
+        };
+        let start = branches.ancestors(prefix)?;
         let heads = node.merges.iter().try_fold(start, |set, merge| branches.with_head(set, branches.head(merge)?))?;
         Ok(Some(heads))
     }
@@ -141,10 +153,15 @@ impl Dag {
         let (Some(home), Some(set)) = (above.home, self.set_of(branches, node)?) else {
             return Ok(false);
         };
-        match branches.number(&home.branch) {
-            Some(number) => Ok(branches.covered(&set, number)? > home.index),
-            None => Ok(false),
+        let first = branches.number(&home.branch).map(|number| (number, home.index));
+        let others = branches.successors(&above.id).iter().map(|number| Ok((*number, branches.get(*number)?.base)));
+        for place in first.map(Ok).into_iter().chain(others) {
+            let (number, index): (Number, u64) = place?;
+            if branches.covered(&set, number)? > index {
+                return Ok(true);
+            }
         }
+        Ok(false)
     }
 
     /// All entries in the past of `id`, in log order. Raises `ArgumentRange` beyond `limit`.
@@ -187,9 +204,26 @@ impl Dag {
         Ok(found)
     }
 
+    /// The entries that come right before one: its parent and the merged heads. Behind a rollback it is what its successor inherits.
+    fn before(&self, branches: &Branches, node: &Node) -> Result<Vec<Id>> {
+        let mut all = node.merged.clone();
+        let last = |kept: Prefix| branches.leaf(kept.branch, kept.size.saturating_sub(1));
+        if node.kind == Kind::Rollback {
+            let home = node.home.ok_or_else(|| unknown(&node.id))?;
+            all.push(last(kept_by(branches, &home.branch)?)?);
+            return Ok(all);
+        }
+        all.extend(node.parent);
+        let behind = node.parent.and_then(|parent| self.by_id.get(&parent)).and_then(|at| self.nodes.get(*at));
+        if behind.is_some_and(|behind| behind.kind == Kind::Rollback) {
+            all.push(last(kept_by(branches, &node.branch)?)?);
+        }
+        Ok(all)
+    }
+
     /// A shortest chain of parents and merges from `from` back to `to`, both included; None where there is none. Looks at no more
     /// than `limit` entries (`ArgumentRange`).
-    pub fn path(&self, from: &Id, to: &Id, limit: usize) -> Result<Option<Vec<Id>>> {
+    pub fn path(&self, branches: &Branches, from: &Id, to: &Id, limit: usize) -> Result<Option<Vec<Id>>> {
         let (start, _) = (self.node(from)?, self.node(to)?);
         let mut came_from: HashMap<Id, Id> = HashMap::new();
         let mut seen = HashSet::from([start.id]);
@@ -199,7 +233,9 @@ impl Dag {
                 return Ok(Some(unwind(&came_from, id)));
             }
             let node = self.node(&id)?;
-            for next in node.parent.iter().chain(&node.merged) {
+            // One that is reached stands for itself: which prefix it goes on from, the entry behind it says.
+            let stops = node.kind == Kind::Rollback && id != start.id;
+            for next in if stops { Vec::new() } else { self.before(branches, node)? }.iter() {
                 if seen.insert(*next) {
                     if seen.len() > limit {
                         return Err(too_many(limit));
@@ -279,12 +315,19 @@ impl Dag {
     }
 }
 
+/// What a successor inherits.
+fn kept_by(branches: &Branches, successor: &Id) -> Result<Prefix> {
+    let lost = || Error::new(Code::Internal, "a successor with what it goes on from", "another branch");
+    let branch = branches.get(branches.number(successor).ok_or_else(lost)?)?;
+    Ok(Prefix { branch: branch.parent.ok_or_else(lost)?, size: branch.base })
+}
+
 /// The branches that are open, with their sizes, in the order in which they were opened. Raises `ArgumentRange` beyond `limit`.
 pub fn heads(branches: &Branches, limit: usize) -> Result<Vec<LiveHead>> {
     if branches.live() > limit {
         return Err(too_many(limit));
     }
-    let live = branches.all().iter().filter(|branch| !branch.closed);
+    let live = branches.all().iter().filter(|branch| branch.is_live());
     Ok(live.map(|branch| HeadAt { branch: branch.id, size: branch.size }).collect())
 }
 

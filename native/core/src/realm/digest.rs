@@ -83,7 +83,10 @@ impl Conversation {
         let parent = branch.parent.map(|parent| self.branches.get(parent)).transpose()?;
         write_optional_id(out, parent.map(|parent| &parent.id));
         let root = self.branches.root(Prefix { branch: number, size: branch.size })?;
-        out.uint(branch.base).uint(branch.size).bytes(&root).uint(u64::from(branch.closed)).null().null();
+        out.uint(branch.base).uint(branch.size).bytes(&root).uint(status_of(branch));
+        write_optional_uint(out, branch.cut);
+        let successor = branch.successor.map(|next| self.branches.get(next)).transpose()?;
+        write_optional_id(out, successor.map(|next| &next.id));
         out.bytes(&branch.opener);
         match self.grant(&branch.id) {
             Some(grant) => write_grant(out, grant),
@@ -102,8 +105,18 @@ impl Conversation {
     }
 }
 
+/// admission.4.1, rollback.4.5
+fn status_of(branch: &Branch) -> u64 {
+    match branch {
+        Branch { undone: true, .. } => 3,
+        Branch { closed: true, .. } => 1,
+        Branch { successor: Some(_), .. } => 2,
+        _ => 0,
+    }
+}
+
 fn write_instance(out: &mut Writer, id: &Id, instance: &Instance) {
-    out.array(6).bytes(id).bytes(instance.definition.id()).uint(instance.start_time).uint(0);
+    out.array(6).bytes(id).bytes(instance.definition.id()).uint(instance.start_time).uint(instance.rollbacks);
     out.array(instance.transitions().len());
     for taken in instance.transitions() {
         out.array(6).bytes(&taken.message).bytes(&taken.home.branch).uint(taken.home.index);

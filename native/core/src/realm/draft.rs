@@ -6,7 +6,7 @@ use crate::errors::{Code, Error, Result};
 use crate::identity::EnrolledKey;
 use crate::message::{
     Act, Addr, BodyPart, Claims, Context, Draft, GenesisPart, GrantPart, HaltPart, Id, Kind, Merge, OpenPart, Proposal,
-    RegistryPart, Seq, WorkflowState, ZERO, body_claim, sorted,
+    RegistryPart, RollbackPart, Seq, WorkflowState, ZERO, body_claim, sorted,
 };
 use crate::text;
 
@@ -136,6 +136,13 @@ pub fn draft_fork(author: Author<'_>, parts: &Parts<'_>, seen: &Seen, grant: Opt
     });
     let act = Some(Act::Fork(grant.transpose()?));
     let claims = Claims { act, ..claims_over(author, parts, Kind::Fork, seen)? };
+    Draft::of(author.key, &claims)
+}
+
+/// A `rollback`, with the closure as it was looked at (rollback.1).
+pub fn draft_rollback(author: Author<'_>, parts: &Parts<'_>, seen: &Seen, part: RollbackPart) -> Result<Draft> {
+    let claims =
+        Claims { act: Some(Act::Rollback(Box::new(part))), ..claims_over(author, parts, Kind::Rollback, seen)? };
     Draft::of(author.key, &claims)
 }
 

@@ -9,12 +9,17 @@ use crate::message::{Act, GrantPart, Id, Kind, Offer};
 use crate::text;
 
 impl Case<'_> {
-    /// 5 for the whole chain, then 6 for the whole chain.
+    /// 4 for the whole chain, then 5, then 6.
     pub(super) fn check_grants(&self, chain: &[(Id, &Grant)]) -> Result<()> {
+        let branches = &self.conversation.branches;
+        let number = |id: &Id| branches.number(id).unwrap_or(u32::MAX);
         for (id, _) in chain {
-            let number = self.conversation.branches.number(id);
-            let branch = self.conversation.branches.get(number.unwrap_or(u32::MAX))?;
-            if branch.closed {
+            if branches.get(number(id))?.undone || branches.get(branches.tip(number(id))?)?.undone {
+                return refuse(Code::GrantUndone, "a grant that no rollback has undone", text::hex(id));
+            }
+        }
+        for (id, _) in chain {
+            if branches.get(branches.tip(number(id))?)?.closed {
                 return refuse(Code::GrantEnded, "a grant whose branch is open", text::hex(id));
             }
         }
@@ -43,6 +48,9 @@ impl Case<'_> {
         }
         if !claims.merges.is_empty() && grant.rights & GrantPart::MERGE == 0 {
             return beyond("a merge");
+        }
+        if claims.kind == Kind::Rollback && grant.rights & GrantPart::ROLL_BACK == 0 {
+            return beyond("a rollback");
         }
         if let Some(to) = &grant.to
             && !claims.recipients.iter().all(|recipient| to.contains(recipient))

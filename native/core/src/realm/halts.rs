@@ -88,6 +88,12 @@ impl Halts {
         self.live.get(author).copied().unwrap_or(0)
     }
 
+    /// The scopes in force at `r` that are inside one conversation.
+    pub fn inside(&self, r: u64, conversation: &Id) -> impl Iterator<Item = &Scope> {
+        let ids = self.by_key.get(&Key::Conversation(*conversation)).into_iter().flatten();
+        ids.filter_map(|id| self.all.get(id)).filter(move |halt| halt.holds(r)).map(|halt| &halt.scope)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

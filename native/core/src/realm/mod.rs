@@ -27,6 +27,7 @@ pub mod registry;
 mod registry_checks;
 pub mod replay;
 pub mod replica;
+mod rollback;
 pub mod screen;
 mod sequencing;
 pub mod sizes;

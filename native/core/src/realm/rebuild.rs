@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::branches::{Branches, MergeLeaf, Prefix, Row};
+use super::branches::{Branches, MergeLeaf, Prefix, Row, successor_id};
 use super::conversation::{Conversation, Grant};
 use super::definition::{Definition, StepIndex};
 use super::halts::Halt;
@@ -207,7 +207,7 @@ fn read_instances(registry: &Registry, name: Option<&Name>, input: &mut Value<'_
         let (id, definition) = (input.id()?, input.id()?);
         let definition = name.and_then(|name| registry.definition_of(name, &definition)).ok_or_else(wrong)?;
         let mut instance = Instance::new(Arc::clone(definition), input.uint_below(TIME_END)?);
-        input.small(0, 0)?;
+        instance.rollbacks = number(input)?;
         for _ in 0..input.list(usize::MAX)? {
             let (message, home, step) = read_deed(input)?;
             let (principal, outputs) = (input.id()?, read_outputs(input, read_output)?);
@@ -239,22 +239,30 @@ fn restore(realm: Id, conversation: Id, rows: Vec<Row>) -> Result<Branches> {
     let first = first.pop().filter(|row| row.id == conversation && first.is_empty()).ok_or_else(wrong)?;
     let mut branches = Branches::open(realm, conversation, first.opener)?;
     let mut pending: Vec<Pending> = Vec::new();
+    let mut fates = Vec::new();
     let mut ready = vec![first];
     while let Some(row) = ready.pop() {
         if let Some(parent) = row.parent {
             let context = Prefix { branch: branches.number(&parent).ok_or_else(wrong)?, size: row.base };
-            if row.leaves.first() != Some(&row.id) {
-                return Err(wrong());
-            }
-            branches.fork(context, &row.id, row.opener)?;
+            match row.leaves.first() {
+                Some(first) if *first == row.id => branches.fork(context, first, row.opener)?,
+                Some(first) if successor_id(first, &parent) == row.id => {
+                    branches.succeed(context, first, row.opener)?
+                }
+                _ => return Err(wrong()),
+            };
         }
         let number = branches.number(&row.id).ok_or_else(wrong)?;
         branches.extend(number, row.leaves.get(1..).unwrap_or_default())?;
-        if row.closed {
-            branches.close(number)?;
-        }
+        fates.push((number, row.closed, row.undone, row.cut, row.successor));
         ready.extend(by_parent.remove(&Some(row.id)).unwrap_or_default());
         pending.push(Pending { merges: row.merges, done: None });
+    }
+    for (number, closed, undone, cut, successor) in fates {
+        let successor = successor.map(|id| branches.number(&id).ok_or_else(wrong)).transpose()?;
+        branches.mark(number, |branch| {
+            (branch.closed, branch.undone, branch.cut, branch.successor) = (closed, undone, cut, successor);
+        })?;
     }
     Merges { branches, pending }.restore()
 }
@@ -332,7 +340,7 @@ impl Merges {
             }
             let start = self.branches.ancestors(Prefix { branch: number, size: index })?;
             let set = prefixes.into_iter().try_fold(start, |set, head| self.branches.with_head(set, head))?;
-            self.branches.get_mut(number)?.merges.push(MergeLeaf { index, heads, map: set.into_merged() });
+            self.branches.keep_merge(number, MergeLeaf { index, heads, map: set.into_merged() })?;
             self.pending.get_mut(number as usize).ok_or_else(wrong)?.done = Some(done + 1);
         }
     }
@@ -341,10 +349,8 @@ impl Merges {
 fn read_branch(input: &mut Value<'_>, leaves: &OwnLeaves) -> Result<(Row, Option<Grant>)> {
     input.array_of(11, STATE)?;
     let (id, parent, base) = (input.id()?, input.id_or_null()?, input.uint_below(SIZE_END)?);
-    let (_size, _root, closed) = (input.uint_below(SIZE_END)?, input.id()?, input.uint_below(SIZE_END)? == 1);
-    if !input.cursor.null() || !input.cursor.null() {
-        return Err(wrong());
-    }
+    let (_size, _root, status) = (input.uint_below(SIZE_END)?, input.id()?, input.small(0, 3)?);
+    let (cut, successor) = (input.or_null(number)?, input.id_or_null()?);
     let opener = input.id()?;
     let grant = input.or_null(read_grant)?;
     let mut merges = Vec::new();
@@ -359,7 +365,8 @@ fn read_branch(input: &mut Value<'_>, leaves: &OwnLeaves) -> Result<(Row, Option
         merges.push((index, heads));
     }
     let leaves = leaves.get(&id).ok_or_else(wrong)?.clone();
-    Ok((Row { id, parent, base, leaves, closed, opener, merges }, grant))
+    let (closed, undone) = (status == 1, status == 3);
+    Ok((Row { id, parent, base, leaves, closed, undone, cut, successor, opener, merges }, grant))
 }
 
 fn read_grant(input: &mut Value<'_>) -> Result<Grant> {

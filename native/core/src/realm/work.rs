@@ -38,6 +38,8 @@ pub struct Instance {
     pub(super) approvals: Vec<Approval>,
     /// Of each step: how often it was taken, and the place of its last transition.
     taken: Vec<(usize, Option<usize>)>,
+    /// How often it was rolled back.
+    pub rollbacks: u64,
 }
 
 /// What an admitted entry does in an instance.
@@ -61,7 +63,7 @@ impl Instance {
     /// Before its first transition.
     pub fn new(definition: Arc<Definition>, start_time: u64) -> Instance {
         let taken = vec![(0, None); definition.steps().len()];
-        Instance { definition, start_time, transitions: Vec::new(), approvals: Vec::new(), taken }
+        Instance { definition, start_time, transitions: Vec::new(), approvals: Vec::new(), taken, rollbacks: 0 }
     }
 
     /// In log order.
@@ -79,6 +81,22 @@ impl Instance {
             *taken = (taken.0 + 1, Some(self.transitions.len()));
         }
         self.transitions.push(transition);
+    }
+
+    /// Where its transitions and approvals stand.
+    pub(super) fn homes(&self) -> impl Iterator<Item = &Home> {
+        self.transitions.iter().map(|taken| &taken.home).chain(self.approvals.iter().map(|given| &given.home))
+    }
+
+    /// Only what survives a rollback is left (rollback.4.2). Whether anything is.
+    pub(super) fn keep(&mut self, survives: impl Fn(&Home) -> bool) -> bool {
+        let before = self.transitions.len();
+        let transitions = std::mem::take(&mut self.transitions);
+        self.taken.fill((0, None));
+        transitions.into_iter().filter(|taken| survives(&taken.home)).for_each(|taken| self.take(taken));
+        self.approvals.retain(|given| survives(&given.home));
+        self.rollbacks += u64::from(self.transitions.len() < before);
+        !self.transitions.is_empty()
     }
 
     pub fn visits(&self, step: StepIndex) -> usize {

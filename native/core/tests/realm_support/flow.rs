@@ -20,6 +20,7 @@ pub struct Doc {
     pub deadline: Option<u64>,
     pub visits: u64,
     pub terminal: bool,
+    pub pivot: bool,
     pub outputs: Vec<(&'static str, u64)>,
     pub payload: Option<String>,
     pub undo: Option<u64>,
@@ -38,6 +39,7 @@ impl Doc {
             deadline: None,
             visits: 1,
             terminal: false,
+            pivot: false,
             outputs: Vec::new(),
             payload: None,
             undo: None,
@@ -71,7 +73,7 @@ impl Doc {
             }
         }
         number(out, self.deadline);
-        out.uint(self.visits).bool(self.terminal).bool(false).map(self.outputs.len());
+        out.uint(self.visits).bool(self.terminal).bool(self.pivot).map(self.outputs.len());
         for (name, kind) in &self.outputs {
             out.text(name).uint(*kind);
         }
@@ -98,8 +100,15 @@ fn number(out: &mut Writer, value: Option<u64>) {
 }
 
 pub fn document(name: &str, start: u64, steps: &[Doc]) -> Vec<u8> {
+    with_rollback(name, start, &[], 0, steps)
+}
+
+/// With who may roll back, and how often.
+pub fn with_rollback(name: &str, start: u64, by: &[&str], cap: u64, steps: &[Doc]) -> Vec<u8> {
     let mut out = Writer::default();
-    out.array(5).uint(1).text(name).uint(start).array(2).array(0).uint(0).array(steps.len());
+    out.array(5).uint(1).text(name).uint(start).array(2);
+    texts(&mut out, by);
+    out.uint(cap).array(steps.len());
     steps.iter().for_each(|step| step.write(&mut out));
     out.0
 }
