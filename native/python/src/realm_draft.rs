@@ -3,12 +3,12 @@
 use ama2sec_core::errors::{Code, Error};
 use ama2sec_core::identity::{Name, Purpose};
 use ama2sec_core::message::{
-    self as core, Kind, Offer, OpenPart, Seq, WorkflowState, genesis_from_json, grant_from_json, proposal_from_json,
+    self as core, Kind, Offer, OpenPart, RollbackPart, Seq, WorkflowState, genesis_from_json, grant_from_json, proposal_from_json,
     workflow_from_json,
 };
 use ama2sec_core::realm::draft::{
     Author, Parts, Seen, SeenRegistry, draft_approval, draft_close, draft_fork, draft_genesis, draft_message,
-    draft_open, draft_proposal,
+    draft_open, draft_proposal, draft_rollback,
 };
 use ama2sec_core::realm::replica::Replica;
 use pyo3::prelude::*;
@@ -145,6 +145,22 @@ impl RealmContext {
         let seen = guard(py, || self.seen())?;
         let grant = guard(py, || grant.map(|view| grant_from_json(&json_of(view)?)).transpose())?;
         parts.draft(py, |author, parts| draft_fork(author, parts, &seen, grant))
+    }
+
+    /// A `rollback` of what lies in `target` at `size` and behind, with the closure that `RealmEngine.ask("undoing")` gives.
+    fn rollback(
+        &self,
+        py: Python<'_>,
+        parts: &EntryParts,
+        target: &Id,
+        size: u64,
+        closure: (u64, Bound<'_, Id>),
+        reason: &str,
+    ) -> PyResult<Draft> {
+        let seen = guard(py, || self.seen())?;
+        let (count, hash) = (closure.0, closure.1.get().0);
+        let part = RollbackPart { target: target.0, keep: size, count, hash, reason: reason.to_owned() };
+        parts.draft(py, |author, parts| draft_rollback(author, parts, &seen, part))
     }
 
     /// A `close` of the branch, or of the whole conversation.

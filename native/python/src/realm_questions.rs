@@ -7,8 +7,9 @@ use ama2sec_core::realm::dag::{Dag, HeadAt, Node, heads};
 use ama2sec_core::realm::replica::Replica;
 use ama2sec_core::realm::trace::trace;
 use ama2sec_core::realm::view::{
-    definitions_view, head_view, instance_view, link_view, node_view, options_view, registry_view, workflows_view,
+    definitions_view, fate_view, head_view, instance_view, link_view, node_view, options_view, registry_view, undoing_view, workflows_view,
 };
+use ama2sec_core::realm::undoing::{fate, undoing};
 use ama2sec_core::realm::work_options::{Asker, options};
 use pyo3::prelude::*;
 use serde_json::{Value, json};
@@ -88,6 +89,14 @@ pub fn answer(replica: &Replica, question: &str, conversation: Option<CoreId>, a
         let id = asked.id("id")?;
         let found = state.conversation(&conversation).ok_or_else(unknown)?.instance(&id);
         return Ok(found.map_or(Value::Null, |instance| instance_view(&id, instance)));
+    }
+    if question == "undoing" {
+        let (target, keep) = (asked.id("target")?, asked.number("size", 0)? as u64);
+        let limit = asked.number("limit", LIMIT)?;
+        return Ok(undoing_view(&undoing(state, &conversation, &target, keep, limit)?));
+    }
+    if question == "fate" {
+        return Ok(fate_view(&fate(state, &conversation, &asked.id("branch")?)?));
     }
     if question == "next_steps" {
         return next_steps(state, conversation, &asked);

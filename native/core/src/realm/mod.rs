@@ -36,6 +36,7 @@ pub mod state;
 pub mod stopping;
 pub mod trace;
 mod trees;
+pub mod undoing;
 pub mod view;
 pub mod work;
 mod work_checks;

@@ -8,6 +8,7 @@ use super::definition::{Definition, StepIndex};
 use super::record::Record;
 use super::registry::{Agent, Registry};
 use super::trace::Link;
+use super::undoing::{Fate, Undoing};
 use super::work::Instance;
 use super::work_options::StepOption;
 use crate::errors::{CATALOGUE, Error};
@@ -141,6 +142,27 @@ pub fn options_view(definition: &Definition, options: &[StepOption]) -> Value {
             view
         })
         .collect()
+}
+
+/// What would be undone (rollback.5).
+pub fn undoing_view(undoing: &Undoing) -> Value {
+    let branches: Vec<Value> =
+        undoing.cuts.iter().map(|(id, cut)| json!({"branch": hex(id), "cut": cut.at, "end": cut.end})).collect();
+    let messages: Vec<String> = undoing.messages.iter().map(|id| hex(id)).collect();
+    let steps: Vec<Value> = undoing
+        .steps
+        .iter()
+        .map(|undone| {
+            json!({"instance": hex(&undone.instance), "message": hex(&undone.message), "step": undone.step.as_str(),
+                   "compensation": undone.compensation.as_ref().map(Name::as_str), "pivot": undone.pivot})
+        })
+        .collect();
+    json!({"count": undoing.count, "hash": hex(&undoing.hash), "branches": branches, "messages": messages, "steps": steps})
+}
+
+pub fn fate_view(fate: &Fate) -> Value {
+    json!({"base": fate.base, "end": fate.end, "live": fate.live, "undone": fate.undone,
+           "successor": fate.successor.map(|id| hex(&id)), "tip": hex(&fate.tip)})
 }
 
 pub fn registry_view(registry: &Registry) -> Value {
