@@ -27,8 +27,18 @@ SEED = os.environ.get("AMA2SEC_SEED", "2026")
 HISTORIES, STEPS = 34, 80
 
 # Codes of admission that no entry of a stream can have: the sequencer's own terms, budgets, and a genesis, which begins a stream.
-# Halts have histories of their own: test_halt_agreement.
-ELSEWHERE = {"TermInvalid", "QuotaExceeded", "GenesisInvalid", "RulesUnsupported", "Halted"}
+# Halts and workflows have histories of their own: test_halt_agreement, test_workflow_agreement.
+ELSEWHERE = {
+    "TermInvalid",
+    "QuotaExceeded",
+    "GenesisInvalid",
+    "RulesUnsupported",
+    "Halted",
+    "WorkflowVersion",
+    "StepUnknown",
+}
+ELSEWHERE |= {"StepRole", "WorkflowEnded", "DeadlinePassed", "StepSpent", "StepExcluded", "StepNeeds", "StepWhen"}
+ELSEWHERE |= {"ApprovalsMissing", "ApprovalInvalid", "ContextStale"}
 REFUSED = {"KeyUnknown", "SignatureInvalid", "RealmOther", "BodyMissing", "BodySize", "BodyMismatch", "BodyUnexpected"}
 SHARED = {"PurposeWrong", "NotAMember", "SeqUsed", "SeqWindow", "BranchUnknown", "ContextAhead", "ContextForked"}
 VERDICTS = {
