@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from ama2sec.errors import CATALOGUE, Ama2Error
-from ama2sec.reference import compile_definition, encode, parse
+from ama2sec.reference import Rejected, Stamp, admit, compile_definition, encode, parse
 from ama2sec.reference.admission import check_authentic
 from ama2sec.reference.dag import Instance
 from ama2sec.reference.definitions import Workflow
@@ -148,6 +148,9 @@ def test_every_bit_of_a_document() -> None:
 class Working(Halting):
     """A hostile history in which workflows run, and people stop them at times."""
 
+    codes: Counter[str] = field(default_factory=Counter)
+    """What was said of the entries about workflows."""
+
     def step(self) -> None:
         """One entry, or two: most of them about workflows."""
         choice, rng = self.rng.random(), self.rng
@@ -186,6 +189,9 @@ class Working(Halting):
         if found["code"] == "ok":
             self.approve_all(bytes.fromhex(found["record"])[54:86], DEFINE)
 
+    def groups(self) -> tuple[str, ...]:
+        return tuple(group for group in GROUPS if self.rng.random() < 0.75)
+
     def sound(self, name: str) -> bytes:
         while True:
             data = drawn(self.rng, name)
@@ -223,17 +229,32 @@ class Working(Halting):
         return whole
 
     def work(self) -> None:
-        """Mostly something that is open to somebody; otherwise whatever it was that was tried."""
+        """Mostly something that is open to somebody; otherwise what is refused or rejected for a reason that is rare."""
         talks = [each.id for each in self.world.state.conversations.values() if each.workflow[1] is not None]
         if not talks:
             self.opened()
             return
-        talk, patience = self.rng.choice(talks), self.rng.choice((1, 2, 6, 6))
-        for left in reversed(range(patience)):
-            made = self.tried(talk)
-            if left == 0 or self.is_open(made):
-                self.send(made)
-                return
+        talk = self.rng.choice(talks)
+        tries = [self.tried(talk) for _ in range(self.rng.choice((1, 3, 6)))]
+        codes = [self.code_of(each) for each in tries]
+        chosen = codes.index("ok") if "ok" in codes and self.rng.random() < 0.6 else codes.index(self.rarest(codes))
+        self.codes[codes[chosen]] += 1
+        self.send(tries[chosen])
+
+    def rarest(self, codes: list[str]) -> str:
+        """The code that this history has met the least."""
+        return min(codes, key=lambda code: self.codes[code])
+
+    def code_of(self, envelope: bytes) -> str:
+        """What the reference would say."""
+        state, registry = self.world.state, self.world.registry
+        try:
+            entry = parse(envelope)
+            check_authentic(state, entry)
+            found = admit(state, Stamp(self.world.now, registry.size), entry)
+        except Ama2Error as fault:
+            return fault.code
+        return found.fault.code if isinstance(found, Rejected) else "ok"
 
     def tried(self, talk: bytes) -> bytes:
         """A step or an approval, somewhere, by somebody."""
@@ -250,14 +271,6 @@ class Working(Halting):
                 if each is not branch and rng.random() < 0.8 and self.is_new(talk, (branch.id, context["n"]), each)
             ][:16]
         return world.say(who, talk, merges=heads, c7=self.claimed(talk), **context)
-
-    def is_open(self, envelope: bytes) -> bool:
-        """Whether it would be admitted, and not refused before."""
-        try:
-            check_authentic(self.world.state, parse(envelope))
-            return not self.world.would_reject(envelope)
-        except Ama2Error:
-            return False
 
     def is_new(self, talk: bytes, context: tuple[bytes, int], other: Any) -> bool:
         return self.world.talk(talk).ancestors(context).get(other.id, 0) < other.size
