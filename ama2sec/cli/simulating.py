@@ -24,7 +24,7 @@ __all__ = ["simulate"]
 
 REFUSED: Final = 17
 _LINE: Final = 4096
-_GRAMMAR: Final = "STEP [by WHO] [NAME=VALUE...], approve STEP [by WHO], after 36h, or quit"
+_GRAMMAR: Final = "STEP [by WHO] [NAME=VALUE ...], approve STEP [by WHO], after 36h, or quit"
 
 _FILE = typer.Argument(
     metavar="FILE", readable=False, help="A definition as YAML, or the name of an example.", show_default=False
@@ -44,8 +44,7 @@ def simulate(
 ) -> None:
     """Play an instance through: each line takes a step, and shows what may be taken next or the code that the step gets.
 
-    A line is STEP [by WHO] [NAME=VALUE...], the values being what the step signs; approve STEP [by WHO]; or after 36h, which lets time
-    pass. WHO is a group, a person, or PERSON@GROUP; without it somebody who may. Exit status 0, or 17 where a step was refused; on a
+    A line is STEP [by WHO] and NAME=VALUE for each of its outputs; approve STEP [by WHO]; or after 36h, which lets time pass. WHO is a group, a person, or PERSON@GROUP; without it somebody who may. Exit status 0, or 17 where a step was refused; on a
     terminal 0.
     """
     from ama2sec.cli.workflows import load_definition

@@ -45,7 +45,9 @@ def test_each_byte_stands_for_what_the_spec_says() -> None:
         rollback=Rollback(["risk", "it"], 3),
         steps=[
             Step("ask", by=["customers"], outputs={"sum": "integer", "name": "text", "new": "boolean"}, payload=True),
-            Step("check", by=["desk", "it"], needs=["ask"], when=[Condition("ask", "sum", at_most=-500)], deadline="36h"),
+            Step(
+                "check", by=["desk", "it"], needs=["ask"], when=[Condition("ask", "sum", at_most=-500)], deadline="36h"
+            ),
             Step("again", by=["desk"], needs=AnyOf("check", "ask"), visits=200, undo="ask"),
             Step(
                 "pay",
@@ -65,8 +67,36 @@ def test_each_byte_stands_for_what_the_spec_says() -> None:
         0,
         [["it", "risk"], 3],
         [
-            ["ask", ["customers"], [0, []], None, [], None, None, 1, False, False, {"sum": 1, "name": 2, "new": 0}, "true", None],
-            ["check", ["it", "desk"], [0, [0]], None, [[0, "sum", 1, -500]], None, 129_600_000, 1, False, False, {}, None, None],
+            [
+                "ask",
+                ["customers"],
+                [0, []],
+                None,
+                [],
+                None,
+                None,
+                1,
+                False,
+                False,
+                {"sum": 1, "name": 2, "new": 0},
+                "true",
+                None,
+            ],
+            [
+                "check",
+                ["it", "desk"],
+                [0, [0]],
+                None,
+                [[0, "sum", 1, -500]],
+                None,
+                129_600_000,
+                1,
+                False,
+                False,
+                {},
+                None,
+                None,
+            ],
             ["again", ["desk"], [1, [0, 1]], None, [], None, None, 200, False, False, {}, None, 0],
             [
                 "pay",

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ama2sec import Ama2Error
-from ama2sec.realm.definitions import AnyOf, Approvals, Condition, Definition, Step, explore
+from ama2sec.realm.definitions import AnyOf, Condition, Definition, Step, explore
 from ama2sec.realm.definitions.simulation import Simulation
 from ama2sec.reference import encode
 
@@ -32,7 +32,11 @@ def test_a_step_that_no_way_leads_to() -> None:
     assert "'b', which waits for c" in refused(A, *loop, end)
     # No value of the output lets both conditions hold.
     never = [Condition("n", "v", at_most=1), Condition("n", "v", at_least=2)]
-    said = refused(Step("n", by=["g"], outputs={"v": "integer"}), Step("b", by=["g"], needs=["n"], when=never), Step("z", by=["g"], needs=["n"], terminal=True))
+    said = refused(
+        Step("n", by=["g"], outputs={"v": "integer"}),
+        Step("b", by=["g"], needs=["n"], when=never),
+        Step("z", by=["g"], needs=["n"], terminal=True),
+    )
     assert "'b', which no way leads to in step 'b'" in said
 
 
@@ -91,10 +95,19 @@ def test_what_is_larger_than_the_bound_is_not_refused() -> None:
 
 
 def test_a_dead_end_within_the_bound_is_told() -> None:
-    loops = [Step(f"s{n}", by=["g"], needs=["a"], visits=255) for n in range(10)]
-    dead = Step("d", by=["g"], needs=["a"], choice="a", outputs={"v": "boolean"})
-    steps = [A, dead, Step("y", by=["g"], needs=["d"], when=[Condition("d", "v", equals=True)], terminal=True), *loops]
-    assert not explore(steps, "a", bound=100).complete
+    many = [Step(f"s{n}", by=["g"], needs=["l"], visits=255) for n in range(10)]
+    steps = [
+        A,
+        Step("l", by=["g"], needs=["a"], choice="a"),
+        *many,
+        Step("z", by=["g"], needs=["l"], terminal=True),
+        Step("d", by=["g"], needs=["a"], choice="a", outputs={"v": "boolean"}),
+        Step("y", by=["g"], needs=["d"], when=[Condition("d", "v", equals=True)], terminal=True),
+    ]
+    found = explore(Definition.build("x", steps=steps).steps, "a", bound=100)
+    assert not found.complete
+    assert found.stuck is not None
+    assert [(steps[move.step].name, move.outputs) for move in found.stuck] == [("a", ()), ("d", (("v", False),))]
 
 
 def test_steps_side_by_side_cost_no_more_than_in_a_row() -> None:
@@ -154,7 +167,6 @@ def plain_search(definition: Definition, bound: int) -> tuple[set[str], bool, bo
     read = [one.value for step in definition.steps for one in step.when]
     values = [0, 1, 2] if read else [0]
     todo: list[tuple[tuple[str, int], ...]] = [()]
-    known: dict[Any, list[Any]] = {}
     after: dict[Any, set[Any]] = {}
     taken: set[str] = set()
     ends: set[Any] = set()

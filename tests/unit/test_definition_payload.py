@@ -23,7 +23,9 @@ ORDER = {
 
 
 def with_schema(payload: Any) -> Definition:
-    return Definition.build("x", steps=[Step("a", by=["g"], payload=payload), Step("z", by=["g"], needs=["a"], terminal=True)])
+    return Definition.build(
+        "x", steps=[Step("a", by=["g"], payload=payload), Step("z", by=["g"], needs=["a"], terminal=True)]
+    )
 
 
 def check(payload: Any, body: bytes | None, media_type: str | None = JSON, *, sending: bool = True) -> None:
@@ -93,7 +95,13 @@ def test_what_does_not_fit(body: bytes | None, media_type: str | None, words: st
         ({"$ref": "#"}, "no circle"),
         ({"allOf": [{"$ref": "#"}]}, "no circle"),
         ({"properties": {"left": {"$ref": "#"}}}, "no circle"),
-        ({"$defs": {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {"not": {"$ref": "#/$defs/a"}}}, "$ref": "#/$defs/a"}, "no circle"),
+        (
+            {
+                "$defs": {"a": {"items": {"$ref": "#/$defs/b"}}, "b": {"not": {"$ref": "#/$defs/a"}}},
+                "$ref": "#/$defs/a",
+            },
+            "no circle",
+        ),
         ({"$dynamicAnchor": "node", "items": {"$dynamicRef": "#node"}}, "no circle"),
         ({"enum": [1.5, float("inf")]}, "finite"),
         ({"enum": [1 << 63]}, "below 2^63"),
@@ -142,8 +150,14 @@ def nested(levels: int, key: str = "unevaluatedProperties") -> dict[str, Any]:
         (nested(3), nested(10), "subschemas when it is unrolled"),
         (nested(3, "unevaluatedItems"), nested(10, "unevaluatedItems"), "subschemas when it is unrolled"),
         (
-            {"$defs": {f"a{n}": {"$ref": f"#/$defs/a{n + 1}"} for n in range(20)} | {"a20": True}, "$ref": "#/$defs/a0"},
-            {"$defs": {f"a{n}": {"$ref": f"#/$defs/a{n + 1}"} for n in range(400)} | {"a400": True}, "$ref": "#/$defs/a0"},
+            {
+                "$defs": {f"a{n}": {"$ref": f"#/$defs/a{n + 1}"} for n in range(20)} | {"a20": True},
+                "$ref": "#/$defs/a0",
+            },
+            {
+                "$defs": {f"a{n}": {"$ref": f"#/$defs/a{n + 1}"} for n in range(400)} | {"a400": True},
+                "$ref": "#/$defs/a0",
+            },
             "64 schemas inside each other",
         ),
         (json.loads('{"not":' * 20 + "true" + "}" * 20), json.loads('{"not":' * 40 + "true" + "}" * 40), "32 levels"),
@@ -193,7 +207,9 @@ def schemas() -> st.SearchStrategy[Any]:
     small = st.integers(0, 4)
     leaf = st.one_of(
         st.booleans(),
-        st.sampled_from(["integer", "string", "null", "array", "object", "number", "boolean"]).map(lambda kind: {"type": kind}),
+        st.sampled_from(["integer", "string", "null", "array", "object", "number", "boolean"]).map(
+            lambda kind: {"type": kind}
+        ),
         small.map(lambda n: {"minimum": n}),
         small.map(lambda n: {"maxLength": n}),
         st.lists(small, min_size=1, max_size=3, unique=True).map(lambda found: {"enum": found}),
@@ -215,7 +231,9 @@ def schemas() -> st.SearchStrategy[Any]:
 
 def bodies() -> st.SearchStrategy[Any]:
     leaf = st.none() | st.booleans() | st.integers(-2, 5) | st.text("ab", max_size=5) | st.sampled_from([0.5, 1.0])
-    return st.recursive(leaf, lambda i: st.lists(i, max_size=3) | st.dictionaries(st.sampled_from("abc"), i, max_size=3), max_leaves=6)
+    return st.recursive(
+        leaf, lambda i: st.lists(i, max_size=3) | st.dictionaries(st.sampled_from("abc"), i, max_size=3), max_leaves=6
+    )
 
 
 @given(schemas(), bodies())

@@ -26,7 +26,11 @@ def read(text: str | bytes) -> Definition | None:
         report: Any = fault.report
         lines = 1 + (text.count("\n") if isinstance(text, str) else text.count(b"\n"))
         # Old line ends and Unicode's count as lines in YAML.
-        assert 1 <= report["line"] <= lines + sum(str(text).count(end) for end in ("\r", "\\r", "\x85", "\u2028", "\u2029", "\\x"))
+        assert (
+            1
+            <= report["line"]
+            <= lines + sum(str(text).count(end) for end in ("\r", "\\r", "\x85", "\u2028", "\u2029", "\\x"))
+        )
         assert report["column"] >= 1
         return None
 
@@ -111,12 +115,20 @@ def test_what_is_read_is_what_yaml_reads(name: str) -> None:
         needs = raw.get("needs", [])
         assert set(step.needed) == set(needs["any"] if isinstance(needs, dict) else needs)
         assert dict(step.outputs) == raw.get("outputs", {})
-        assert (step.terminal, step.pivot, step.visits) == (raw.get("terminal", False), raw.get("pivot", False), raw.get("visits", 1))
+        assert (step.terminal, step.pivot, step.visits) == (
+            raw.get("terminal", False),
+            raw.get("pivot", False),
+            raw.get("visits", 1),
+        )
 
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 63) - 1) | st.text(max_size=8) | st.floats(allow_nan=False, allow_infinity=False),
+        st.none()
+        | st.booleans()
+        | st.integers(-(1 << 63), (1 << 63) - 1)
+        | st.text(max_size=8)
+        | st.floats(allow_nan=False, allow_infinity=False),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
         max_leaves=10,
     )

@@ -172,10 +172,12 @@ class _Unrolled:
         self._open.add(id(schema))
         here = [((*at, *step), inner) for step, inner in _children(schema, _NAMED)]
         there = [((*at, key), schema[key]) for key in _REFERENCES if key in schema]
-        inside = sum(self._size(inner, at if reference else place, depth + 1, reference=reference) for place, inner in here)
+        inside = sum(
+            self._size(inner, at if reference else place, depth + 1, reference=reference) for place, inner in here
+        )
         for place, named in there:
-            place = at if reference else place
-            inside += self._size(self._target(named, place), place, depth + 1, reference=True)
+            named_at = at if reference else place
+            inside += self._size(self._target(named, named_at), named_at, depth + 1, reference=True)
         size = 1 + inside * (4 if _UNEVALUATED & schema.keys() else 1)
         self._open.discard(id(schema))
         if size > MAX_UNROLLED:
