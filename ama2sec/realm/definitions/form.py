@@ -11,14 +11,25 @@ from typing import Any, Final
 
 from ama2sec._native import check_name
 from ama2sec.errors import Ama2Error, error
-from ama2sec.limits import MAX_OUTPUT_TEXT, MAX_OUTPUTS, TIME_END
+from ama2sec.limits import (
+    MAX_APPROVALS,
+    MAX_CONDITIONS,
+    MAX_NEEDS,
+    MAX_OUTPUT_TEXT,
+    MAX_OUTPUTS,
+    MAX_ROLLBACKS,
+    MAX_SCHEMA,
+    MAX_STEP_GROUPS,
+    MAX_VISITS,
+    MAX_WORKFLOW_STEPS,
+    TIME_END,
+)
 from ama2sec.realm.definitions.document import ascending
 from ama2sec.realm.definitions.model import RELATIONS, TYPES, AnyOf, Approvals, Condition, Rollback, Step, Unfit
 from ama2sec.realm.definitions.payload import schema_text
 
 __all__ = ["Parts", "kind", "milliseconds", "read_form"]
 
-MAX_STEPS, MAX_NEEDS, MAX_CONDITIONS, MAX_GROUPS, MAX_VISITS = 64, 32, 16, 16, 255
 _INT_END: Final = 1 << 63
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SPAN: Final = re.compile(r"(0|[1-9][0-9]{0,14})(ms|s|m|h|d)")
@@ -45,8 +56,8 @@ def read_form(raw: Mapping[str, Any], *, schemas: bool = True) -> Parts:
     _keys(raw, _TOP, ("workflow", "steps"), ())
     name = _name(raw["workflow"], ("workflow",), "the name of the workflow")
     listed = raw["steps"]
-    if not 1 <= len(listed) <= MAX_STEPS:
-        raise Unfit(("steps",), f"1 to {MAX_STEPS} steps", str(len(listed)))
+    if not 1 <= len(listed) <= MAX_WORKFLOW_STEPS:
+        raise Unfit(("steps",), f"1 to {MAX_WORKFLOW_STEPS} steps", str(len(listed)))
     names: list[str] = []
     for step, _ in listed:
         names.append(_name(step, ("steps", step, ""), "the name of a step"))
@@ -62,7 +73,7 @@ def _rollback(raw: Any) -> Rollback:
     given = _mapping(raw, path, "who may roll back: {by: [groups], at_most: how often}")
     _keys(given, ("by", "at_most"), ("by", "at_most"), path)
     groups = _names(given["by"], (*path, "by"), "a group", 0)
-    return Rollback(groups, _integer(given["at_most"], (*path, "at_most"), 0, 255))
+    return Rollback(groups, _integer(given["at_most"], (*path, "at_most"), 0, MAX_ROLLBACKS))
 
 
 def _step(name: str, raw: Any, names: list[str], schemas: bool) -> Step:
@@ -142,7 +153,7 @@ def _approvals(raw: Any, path: Path, names: list[str]) -> Approvals:
     given = _mapping(raw, path, "approvals: {of: a step, count: how many, by: [groups]}")
     _keys(given, ("of", "count", "by"), ("of", "count", "by"), path)
     of = _step_name(given["of"], (*path, "of"), names)
-    count = _integer(given["count"], (*path, "count"), 1, 16)
+    count = _integer(given["count"], (*path, "count"), 1, MAX_APPROVALS)
     return Approvals(of, count=count, by=_names(given["by"], (*path, "by"), "a group", 1))
 
 
@@ -183,8 +194,8 @@ def _outputs(raw: Any, path: Path) -> dict[str, str]:
 def _payload(raw: Any, path: Path, schemas: bool) -> str:
     if schemas:
         return schema_text(raw, path)
-    if not isinstance(raw, str) or not 1 <= len(raw.encode()) <= 16_384:
-        raise Unfit(path, "the text of a schema, of 1 to 16,384 bytes", kind(raw))
+    if not isinstance(raw, str) or not 1 <= len(raw.encode()) <= MAX_SCHEMA:
+        raise Unfit(path, f"the text of a schema, of 1 to {MAX_SCHEMA} bytes", kind(raw))
     return raw
 
 
@@ -215,7 +226,7 @@ def _list(raw: Any, path: Path, what: str, least: int, most: int) -> Sequence[An
 
 
 def _names(raw: Any, path: Path, what: str, least: int) -> tuple[str, ...]:
-    listed = _list(raw, path, f"a list of names, each {what}", least, MAX_GROUPS)
+    listed = _list(raw, path, f"a list of names, each {what}", least, MAX_STEP_GROUPS)
     found = [_name(one, (*path, number), what) for number, one in enumerate(listed)]
     _distinct(found, path)
     return ascending(found)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ama2sec.errors import Ama2Error, error
+from ama2sec.limits import MAX_SCHEMA
 from ama2sec.realm.bodies import decode_json
 from ama2sec.realm.definitions.model import Unfit
 
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 
     from ama2sec.realm.definitions.definition import Definition
 
-__all__ = ["MAX_SCHEMA", "check_payload", "check_schema", "schema_text"]
+__all__ = ["check_payload", "check_schema", "schema_text"]
 
-MAX_SCHEMA: Final = 16_384
 MAX_NESTED: Final = 32
 MAX_CHAIN: Final = 64
 """Subschemas and references on one way from the outermost schema."""
