@@ -134,6 +134,23 @@ def test_simulate_by_lines(here: Path) -> None:
     assert "NOTHING: it is stuck" in stuck.text
 
 
+def test_steps_may_be_called_like_the_words_of_the_grammar(here: Path) -> None:
+    Path("words.yaml").write_text(
+        "workflow: w\nsteps:\n  quit: {by: [g]}\n  after: {by: [g], needs: [quit]}\n"
+        "  approve: {by: [g], needs: [after], approvals: {of: after, count: 1, by: [h]}, terminal: true}\n"
+    )
+    done = workflow(
+        "simulate", "words.yaml", "--steps", "quit,after,approve,approve approve by ben,approve by ada", "--json"
+    )
+    assert [(line["act"], line["step"], line["code"]) for line in done.lines] == [
+        ("take", "quit", None),
+        ("take", "after", None),
+        ("take", "approve", "ApprovalsMissing"),
+        ("approve", "approve", None),
+        ("take", "approve", None),
+    ]
+
+
 def test_simulate_draws_how_it_stands(here: Path) -> None:
     assert workflow("simulate", "trading", "--steps", "order,quote total=1", "--draw", "now.svg").status == 0
     text = " ".join(ElementTree.parse("now.svg").getroot().itertext())
