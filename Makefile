@@ -63,7 +63,7 @@ test-crash: $(BUILT)
 	@rm -rf $(CRASH)
 	$(PY) -m tests.realm_writers $(CRASH) $(or $(KILLS),200)
 
-# Every history of a small realm, of up to DEPTH moves, in both implementations: hours at the depth of 5.
+# Every history of a small realm, of up to DEPTH moves, in both implementations: half an hour at the depth of 5.
 enumerate: $(BUILT)
 	$(PY) -m tests.properties.small_worlds $(or $(DEPTH),5)
 

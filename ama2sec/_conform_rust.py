@@ -16,6 +16,7 @@ from ama2sec._native import (
     RealmAnswer,
     RealmEngine,
     SigningKey,
+    check_definition,
     draft_realm,
     next_key_digest,
     sign_offer,
@@ -214,6 +215,12 @@ def offer(seed: bytes, realm: bytes, purpose: int, name: str, next: bytes | None
 def next_key(key: bytes) -> Answer:
     """The digest that commits to a key."""
     return {"next": str(next_key_digest(key))}
+
+
+def workflow_compile(document: bytes) -> Answer:
+    """A workflow definition, read strictly and found sound."""
+    found = check_definition(document)
+    return {"document": found.document.hex(), "definition_id": str(found.id), "name": found.name}
 
 
 def realm_new(

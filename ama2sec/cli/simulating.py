@@ -24,7 +24,7 @@ __all__ = ["simulate"]
 
 REFUSED: Final = 17
 _LINE: Final = 4096
-_GRAMMAR: Final = "STEP [by WHO] [NAME=VALUE...], approve STEP [by WHO], after 36h, or quit"
+_GRAMMAR: Final = "STEP [by WHO] [NAME=VALUE ...], approve STEP [by WHO], after 36h, or quit"
 
 _FILE = typer.Argument(
     metavar="FILE", readable=False, help="A definition as YAML, or the name of an example.", show_default=False
@@ -44,8 +44,7 @@ def simulate(
 ) -> None:
     """Play an instance through: each line takes a step, and shows what may be taken next or the code that the step gets.
 
-    A line is STEP [by WHO] [NAME=VALUE...], the values being what the step signs; approve STEP [by WHO]; or after 36h, which lets time
-    pass. WHO is a group, a person, or PERSON@GROUP; without it somebody who may. Exit status 0, or 17 where a step was refused; on a
+    A line is STEP [by WHO] and NAME=VALUE for each of its outputs; approve STEP [by WHO]; or after 36h, which lets time pass. WHO is a group, a person, or PERSON@GROUP; without it somebody who may. Exit status 0, or 17 where a step was refused; on a
     terminal 0.
     """
     from ama2sec.cli.workflows import load_definition
@@ -58,10 +57,11 @@ def simulate(
         line(f"workflow {play.definition.name}", style="bold")
         play.show_next()
     for text in steps.split(",") if steps is not None else _lines(asking=asking):
-        if text.strip() == "quit":
+        words = text.split()
+        if words == ["quit"] and not play.has_step("quit"):
             break
-        if text.strip():
-            play.act(text.split(), forgiving=asking)
+        if words:
+            play.act(words, forgiving=asking)
     if picture is not None:
         write_output(picture, play.drawn().encode())
     if play.refused and not asking:
@@ -104,10 +104,14 @@ class _Play:
         self._run = Simulation(definition)
         self._json = as_json
 
+    def has_step(self, name: str) -> bool:
+        """Whether a step has this name: it goes before a word of the grammar."""
+        return any(step.name == name for step in self.definition.steps)
+
     def act(self, words: list[str], *, forgiving: bool) -> None:
         """Do what a line says. Raises ``ArgumentRange``, ``StepUnknown``; to a person at a terminal they are told."""
         try:
-            if words[0] == "after":
+            if words[0] == "after" and not self.has_step("after"):
                 self._run.now_ms += milliseconds(words[1] if len(words) == 2 else "")
                 self._told_time()
                 return
@@ -126,7 +130,10 @@ class _Play:
         self._tell(act, who, found)
 
     def _read(self, words: list[str]) -> _Act:
-        kind, rest = ("approve", words[1:]) if words[0] == "approve" else ("take", words)
+        kind, rest = "take", words
+        # A step may be called approve as well: it is meant where no step follows.
+        if words[0] == "approve" and not (self.has_step("approve") and not any(map(self.has_step, words[1:2]))):
+            kind, rest = "approve", words[1:]
         if not rest:
             raise error("ArgumentRange", _GRAMMAR, "approve and no step")
         try:

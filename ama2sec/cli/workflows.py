@@ -29,7 +29,7 @@ workflow_app = typer.Typer(
 
 _WHAT = "A definition as YAML, or the name of an example that comes with the software: order_processing, trading, manufacturing."
 File = Annotated[Path, typer.Argument(metavar="FILE", readable=False, help=_WHAT, show_default=False)]
-Files = Annotated[list[Path], typer.Argument(metavar="FILE...", readable=False, help=_WHAT, show_default=False)]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", readable=False, help=_WHAT, show_default=False)]
 
 
 class Format(StrEnum):

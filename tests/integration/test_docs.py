@@ -162,6 +162,7 @@ def test_every_command_and_every_status_is_in_the_page_of_the_command_line() -> 
         "replay",
         "dag",
         "head",
+        "workflow",
         "errors",
     ):
         assert f"## {command}\n" in text, command

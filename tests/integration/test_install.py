@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from ama2sec import Definition
+
 REPOSITORY = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.slow
@@ -158,7 +160,7 @@ def test_signs_verifies_and_runs_the_fastest_code_of_this_processor(installed: I
 
 def test_carries_types_and_licence_and_nothing_else(installed: Installed) -> None:
     package = installed.package
-    for name in ("py.typed", "_native/_core.pyi"):
+    for name in ("py.typed", "_native/_core.pyi", *(f"workflows/{name}.yaml" for name in Definition.examples())):
         assert (package / name).is_file(), name
     assert len(list(package.rglob("*.so"))) == 1
     (about,) = package.parent.glob("ama2sec-*.dist-info")
@@ -171,6 +173,9 @@ def test_the_runtime_lock_is_all_that_it_needs(workshop: Path, installed: Instal
     lock = REPOSITORY / "requirements" / "runtime.txt"
     run(workshop, installed.python, "-m", "pip", "install", "--require-hashes", "--requirement", lock)
     assert "No broken requirements" in run(workshop, installed.python, "-m", "pip", "check")
+    # With its extra: the examples that came with it are read where it is installed.
+    told = "from ama2sec import Definition; print(*(Definition.shipped(name).id for name in Definition.examples()))"
+    assert installed.run("-c", told).split() == [str(Definition.shipped(name).id) for name in Definition.examples()]
     for room in ("cli", "reference"):
         if importlib.util.find_spec(f"ama2sec.{room}") is not None:
             installed.run("-c", f"import ama2sec.{room}")

@@ -2,19 +2,23 @@
 
     $ python -m tests.properties.small_worlds 4
     $ python -m tests.properties.small_worlds 5 0/2        # and 1/2 elsewhere
+    $ python -m tests.properties.small_worlds 3 0/1 plain  # nothing remembered (tests.remembered): the same answers, more slowly
 
 At each history that the steps of ``MOVES`` make, up to a depth, every entry of ``questions`` that the rules reject is put to
 both. Between the steps another conversation goes on. A filtered replica of the reference, which is given the records of the registry and
 of the conversation alone, takes in each of them at once and has the same digests; the core's replays them at the end of each history.
-At the ends both also replay everything. The count is printed.
+At the ends both also replay everything. The count is printed, and SHA-256 over all answers in their order.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 from ama2sec import Id, _conform_rust
@@ -22,6 +26,7 @@ from ama2sec.realm import replay_realm
 from ama2sec.reference import conversation_digest, read_record, registry_digest
 from ama2sec.reference.replay import _History as Filtered
 from tests.realm_world import CLOSE, FORK, REVOKE, TERM, TIME, kid_of
+from tests.remembered import remembering
 from tests.two_realms import MET, TwoRealms
 
 OTHER = b"o" * 32
@@ -210,6 +215,12 @@ class Count:
 
     histories: int = 0
     entries: int = 0
+    answers: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, world: Small) -> None:
+        """What a history was answered."""
+        self.histories += 1
+        self.answers.update(json.dumps(world.answers).encode())
 
 
 def _number(path: tuple[Move, ...]) -> int:
@@ -231,13 +242,13 @@ def explore(depth: int, part: tuple[int, int] = (0, 1)) -> Count:
                 return
             world.elsewhere()
             world.ask(made)
-        count.histories += 1
         if not path or len(path) == depth:
             world.compare_histories([world.conversation, world.other])
         for question in list(questions(world)):
             if world.would_reject(question):
                 world.ask(question)
         world.compare_filtered()
+        count.add(world)
         if len(path) < depth:
             for move in MOVES:
                 if len(path) != 1 or _number((*path, move)) % part[1] == part[0]:
@@ -251,7 +262,9 @@ def explore(depth: int, part: tuple[int, int] = (0, 1)) -> Count:
 if __name__ == "__main__":
     deepest = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     which, of = (int(number) for number in (sys.argv[2] if len(sys.argv) > 2 else "0/1").split("/"))
-    done = explore(deepest, (which, of))
+    with nullcontext() if sys.argv[3:] == ["plain"] else remembering():
+        done = explore(deepest, (which, of))
     print(f"{done.histories} histories of up to {deepest} moves, {done.entries} answers compared")
+    print(done.answers.hexdigest())
     for met, times in MET.most_common():
         print(f"{times:9} {met}")

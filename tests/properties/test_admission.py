@@ -15,10 +15,12 @@ from ama2sec import Ama2Error, PublicKey, _conform_rust
 from ama2sec import realm as core
 from ama2sec import reference as ref
 from ama2sec.errors import CATALOGUE
+from ama2sec.reference import envelope as reading
 from ama2sec.reference.rule_s import EnrolledKey
 from tests.properties.hostile_realm import History
 from tests.properties.small_worlds import explore
 from tests.realm_world import BODY_SALT, REVOKE, TIME, World, key_of, policy, seed_of
+from tests.remembered import remembering
 from tests.two_realms import MET, TwoRealms, both, compare_replays
 from tests.unit import test_reference_admission as pairs
 from tests.unit import test_reference_registry as registry
@@ -27,8 +29,18 @@ SEED = os.environ.get("AMA2SEC_SEED", "2026")
 HISTORIES, STEPS = 34, 80
 
 # Codes of admission that no entry of a stream can have: the sequencer's own terms, budgets, and a genesis, which begins a stream.
-# Halts have histories of their own: test_halt_agreement.
-ELSEWHERE = {"TermInvalid", "QuotaExceeded", "GenesisInvalid", "RulesUnsupported", "Halted"}
+# Halts and workflows have histories of their own: test_halt_agreement, test_workflow_agreement.
+ELSEWHERE = {
+    "TermInvalid",
+    "QuotaExceeded",
+    "GenesisInvalid",
+    "RulesUnsupported",
+    "Halted",
+    "WorkflowVersion",
+    "StepUnknown",
+}
+ELSEWHERE |= {"StepRole", "WorkflowEnded", "DeadlinePassed", "StepSpent", "StepExcluded", "StepNeeds", "StepWhen"}
+ELSEWHERE |= {"ApprovalsMissing", "ApprovalInvalid", "ContextStale"}
 REFUSED = {"KeyUnknown", "SignatureInvalid", "RealmOther", "BodyMissing", "BodySize", "BodyMismatch", "BodyUnexpected"}
 SHARED = {"PurposeWrong", "NotAMember", "SeqUsed", "SeqWindow", "BranchUnknown", "ContextAhead", "ContextForked"}
 VERDICTS = {
@@ -55,8 +67,19 @@ def test_random_histories() -> None:
 
 
 def test_small_worlds() -> None:
-    done = explore(2)
+    with remembering():
+        done = explore(2)
     assert (done.histories, done.entries > 4000) == (39, True)
+
+
+def test_what_is_remembered_changes_no_answer() -> None:
+    parse, plain = reading.parse_envelope, explore(1)
+    with remembering():
+        assert reading.parse_envelope is not parse
+        remembered = explore(1)
+    assert reading.parse_envelope is parse
+    assert (remembered.histories, remembered.entries) == (plain.histories, plain.entries)
+    assert remembered.answers.digest() == plain.answers.digest()
 
 
 def test_each_pair_of_faults() -> None:

@@ -36,6 +36,10 @@ COMMANDS = [
     ["dag"],
     ["head"],
     ["head", "compare"],
+    ["workflow"],
+    ["workflow", "check"],
+    ["workflow", "draw"],
+    ["workflow", "simulate"],
     ["errors"],
 ]
 
@@ -48,14 +52,15 @@ def test_every_command_has_help_that_fits(command: list[str], monkeypatch: pytes
         assert (shown.status, shown.err) == (0, "")
         assert shown.text.startswith("Usage: ama2sec")
         assert max(map(len, shown.text.splitlines())) <= columns
-        assert "..." not in shown.text.replace("[OPTIONS] COMMAND [ARGS]...", ""), "nothing is cut short"
+        whole = shown.text.replace("[OPTIONS] COMMAND [ARGS]...", "").replace("{FILE}...", "")
+        assert "..." not in whole, "nothing is cut short"
     assert ama2sec(*command, "-h").out == shown.out
 
 
 def test_help_names_every_exit_status() -> None:
     for command in (["--help"], ["verify", "--help"]):
         text = " ".join(ama2sec(*command).text.split())
-        for status in (0, 10, 11, 12, 13, 14, 15, 16, 20, 21, 70, 2):
+        for status in (0, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 70, 2):
             assert f" {status} " in text, status
 
 

@@ -16,6 +16,7 @@ from ama2sec import (
     Accumulator,
     Ama2Error,
     Conversation,
+    Definition,
     Directory,
     Fingerprint,
     Id,
@@ -348,6 +349,7 @@ ACTS: dict[str, Callable[[Place], object]] = {
     "WriteFailed": lambda at: at.directory.save("no/such/folder"),
     "DirectoryForm": lambda _: Directory.from_json("[]"),
     "PipeClosed": unread,
+    "DefinitionForm": lambda _: Definition.from_yaml("workflow: x"),
     "Internal": judged_before,
     "SelfTestFailed": lax_library,
 }

@@ -24,7 +24,7 @@ from ama2sec.limits import (
 )
 from ama2sec.reference import compile_definition, encode
 from ama2sec.reference.definitions import When
-from tests.both import ask
+from tests.both import IMPLEMENTATIONS, ask, same_code
 from tests.workflow_world import ANY, document, step, value_of
 
 
@@ -302,14 +302,9 @@ def test_a_condition_asks_for_the_type_too() -> None:
 
 def test_the_question_of_conform() -> None:
     data = document(trading())
-    found = ask("reference", op="workflow_compile", document=data)
-    assert found == {
-        "id": None,
-        "code": "ok",
-        "document": data.hex(),
-        "definition_id": compile_definition(data).id.hex(),
-        "name": "flow",
-    }
-    assert ask("reference", op="workflow_compile", document=data[:-1])["code"] == "DefinitionInvalid"
-    assert ask("reference", op="workflow_compile", document=b"")["code"] == "DefinitionInvalid"
-    assert ask("reference", op="workflow_compile")["code"] == "ConformQuestion"
+    sound = {"document": data.hex(), "definition_id": compile_definition(data).id.hex(), "name": "flow"}
+    for implementation in IMPLEMENTATIONS:
+        assert ask(implementation, op="workflow_compile", document=data) == {"id": None, "code": "ok", **sound}
+    assert same_code(op="workflow_compile", document=data[:-1]) == "DefinitionInvalid"
+    assert same_code(op="workflow_compile", document=b"") == "DefinitionInvalid"
+    assert same_code(op="workflow_compile") == "ConformQuestion"

@@ -155,6 +155,12 @@ def test_what_an_open_may_say() -> None:
     assert world.taken("alice", talk, "b", talk, flow=TWO)
 
 
+def test_a_start_is_the_definitions_and_no_other_step_without_needs() -> None:
+    world, talk = flow_of(step("a"), step("b"), step("c", **END))
+    for name, code in (("a", "ok"), ("b", "StepNeeds"), ("c", "StepNeeds")):
+        assert code_of(world, world.move("alice", talk, name)) == code
+
+
 def test_a_conversation_without_a_workflow_has_none_and_notes_pass() -> None:
     world, talk = running(TWO, **PEOPLE)
     start = world.taken("alice", talk, "a")

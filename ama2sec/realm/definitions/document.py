@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from ama2sec._native import check_cbor
 from ama2sec.errors import Ama2Error
+from ama2sec.limits import MAX_DEFINITION
 from ama2sec.realm.definitions.model import RELATIONS, TYPES, Rollback, Step, Unfit
 
-__all__ = ["MAX_DOCUMENT", "ascending", "decode", "encode_definition"]
+__all__ = ["ascending", "decode", "encode_definition"]
 
-MAX_DOCUMENT: Final = 61_440
 _UNSIGNED, _NEGATIVE, _TEXT, _ARRAY, _MAP = 0, 1, 3, 4, 5
 
 
@@ -25,8 +25,8 @@ def encode_definition(name: str, start: str, rollback: Rollback, steps: Sequence
     index = {step.name: number for number, step in enumerate(steps)}
     listed = [_step(step, index) for step in steps]
     document = _encode([1, name, index[start], [[*ascending(rollback.by)], rollback.at_most], listed])
-    if len(document) > MAX_DOCUMENT:
-        raise Unfit((), f"a definition of at most {MAX_DOCUMENT} bytes", f"{len(document)} bytes")
+    if len(document) > MAX_DEFINITION:
+        raise Unfit((), f"a definition of at most {MAX_DEFINITION} bytes", f"{len(document)} bytes")
     return document
 
 
@@ -79,8 +79,8 @@ def decode(document: bytes) -> dict[str, Any]:
 
     Raises ``Unfit`` for what is not deterministic CBOR in the arrays of workflow.1.1.
     """
-    if len(document) > MAX_DOCUMENT:
-        raise Unfit((), f"a definition of at most {MAX_DOCUMENT} bytes", f"{len(document)} bytes")
+    if len(document) > MAX_DEFINITION:
+        raise Unfit((), f"a definition of at most {MAX_DEFINITION} bytes", f"{len(document)} bytes")
     try:
         check_cbor(document)
     except Ama2Error as fault:

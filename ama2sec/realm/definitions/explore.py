@@ -7,7 +7,7 @@ the conditions can give.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import Final
@@ -185,7 +185,7 @@ def explore(steps: Sequence[Step], start: str, bound: int = BOUND) -> Explored:
     came: list[tuple[int, Move] | None] = [None]
     known = {states[0]: 0}
     before: list[list[int]] = [[]]
-    taken: set[int] = set()
+    led: list[set[int]] = [set() for _ in steps]
     at, complete = 0, True
     while at < len(states):
         for move in rules.moves(states[at]):
@@ -198,14 +198,16 @@ def explore(steps: Sequence[Step], start: str, bound: int = BOUND) -> Explored:
                 states.append(after)
                 came.append((at, move))
                 before.append([])
-            taken.add(move.step)
+            led[move.step].add(known[after])
             before[known[after]].append(at)
         at += 1
     open_ = _backwards([number for number, state in enumerate(states) if state.ended], before)
-    useful = frozenset(_last_moves(rules, states, known, open_))
-    dead = next((number for number in range(len(states)) if number not in open_), None)
-    way = None if dead is None or not (complete or _is_dead(rules, states[dead])) else _way(dead, came)
-    return Explored(len(states), complete, frozenset(taken), bool(open_), useful, way)
+    taken = frozenset(number for number, found in enumerate(led) if found)
+    useful = frozenset(number for number, found in enumerate(led) if found & open_)
+    # Where not all was looked at, only what has no way on at all is known to be a dead end.
+    closed = (number for number in range(len(states)) if number not in open_)
+    dead = next((number for number in closed if complete or not rules.moves(states[number])), None)
+    return Explored(len(states), complete, taken, bool(open_), useful, None if dead is None else _way(dead, came))
 
 
 def _backwards(ends: list[int], before: list[list[int]]) -> set[int]:
@@ -217,18 +219,6 @@ def _backwards(ends: list[int], before: list[list[int]]) -> set[int]:
                 found.add(number)
                 waiting.append(number)
     return found
-
-
-def _last_moves(rules: _Rules, states: list[_State], known: dict[_State, int], open_: set[int]) -> Iterator[int]:
-    """The steps that lead to a state from which an end can be reached."""
-    for state in states:
-        for move in rules.moves(state):
-            if known.get(rules.take(state, move)) in open_:
-                yield move.step
-
-
-def _is_dead(rules: _Rules, state: _State) -> bool:
-    return not state.ended and not rules.moves(state)
 
 
 def _way(number: int, came: list[tuple[int, Move] | None]) -> list[Move]:

@@ -11,14 +11,25 @@ from typing import Any, Final
 
 from ama2sec._native import check_name
 from ama2sec.errors import Ama2Error, error
-from ama2sec.limits import MAX_OUTPUT_TEXT, MAX_OUTPUTS, TIME_END
+from ama2sec.limits import (
+    MAX_APPROVALS,
+    MAX_CONDITIONS,
+    MAX_NEEDS,
+    MAX_OUTPUT_TEXT,
+    MAX_OUTPUTS,
+    MAX_ROLLBACKS,
+    MAX_SCHEMA,
+    MAX_STEP_GROUPS,
+    MAX_VISITS,
+    MAX_WORKFLOW_STEPS,
+    TIME_END,
+)
 from ama2sec.realm.definitions.document import ascending
 from ama2sec.realm.definitions.model import RELATIONS, TYPES, AnyOf, Approvals, Condition, Rollback, Step, Unfit
 from ama2sec.realm.definitions.payload import schema_text
 
-__all__ = ["Parts", "milliseconds", "read_form"]
+__all__ = ["Parts", "kind", "milliseconds", "read_form"]
 
-MAX_STEPS, MAX_NEEDS, MAX_CONDITIONS, MAX_GROUPS, MAX_VISITS = 64, 32, 16, 16, 255
 _INT_END: Final = 1 << 63
 _UNITS: Final = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SPAN: Final = re.compile(r"(0|[1-9][0-9]{0,14})(ms|s|m|h|d)")
@@ -45,8 +56,8 @@ def read_form(raw: Mapping[str, Any], *, schemas: bool = True) -> Parts:
     _keys(raw, _TOP, ("workflow", "steps"), ())
     name = _name(raw["workflow"], ("workflow",), "the name of the workflow")
     listed = raw["steps"]
-    if not 1 <= len(listed) <= MAX_STEPS:
-        raise Unfit(("steps",), f"1 to {MAX_STEPS} steps", str(len(listed)))
+    if not 1 <= len(listed) <= MAX_WORKFLOW_STEPS:
+        raise Unfit(("steps",), f"1 to {MAX_WORKFLOW_STEPS} steps", str(len(listed)))
     names: list[str] = []
     for step, _ in listed:
         names.append(_name(step, ("steps", step, ""), "the name of a step"))
@@ -62,7 +73,7 @@ def _rollback(raw: Any) -> Rollback:
     given = _mapping(raw, path, "who may roll back: {by: [groups], at_most: how often}")
     _keys(given, ("by", "at_most"), ("by", "at_most"), path)
     groups = _names(given["by"], (*path, "by"), "a group", 0)
-    return Rollback(groups, _integer(given["at_most"], (*path, "at_most"), 0, 255))
+    return Rollback(groups, _integer(given["at_most"], (*path, "at_most"), 0, MAX_ROLLBACKS))
 
 
 def _step(name: str, raw: Any, names: list[str], schemas: bool) -> Step:
@@ -135,14 +146,14 @@ def _value(raw: Any, path: Path) -> bool | int | str:
         if len(_utf8(raw, path)) > MAX_OUTPUT_TEXT:
             raise Unfit(path, f"a text of at most {MAX_OUTPUT_TEXT} bytes", "a longer one")
         return raw
-    raise Unfit(path, "a boolean, an integer or a text", _kind(raw))
+    raise Unfit(path, "a boolean, an integer or a text", kind(raw))
 
 
 def _approvals(raw: Any, path: Path, names: list[str]) -> Approvals:
     given = _mapping(raw, path, "approvals: {of: a step, count: how many, by: [groups]}")
     _keys(given, ("of", "count", "by"), ("of", "count", "by"), path)
     of = _step_name(given["of"], (*path, "of"), names)
-    count = _integer(given["count"], (*path, "count"), 1, 16)
+    count = _integer(given["count"], (*path, "count"), 1, MAX_APPROVALS)
     return Approvals(of, count=count, by=_names(given["by"], (*path, "by"), "a group", 1))
 
 
@@ -173,18 +184,18 @@ def _outputs(raw: Any, path: Path) -> dict[str, str]:
     given = _mapping(raw, path, "outputs: {name: boolean, integer or text}")
     if len(given) > MAX_OUTPUTS:
         raise Unfit(path, f"at most {MAX_OUTPUTS} outputs", str(len(given)))
-    for name, kind in given.items():
+    for name, declared in given.items():
         _name(name, (*path, name), "the name of an output")
-        if not isinstance(kind, str) or kind not in TYPES:
-            raise Unfit((*path, name), "boolean, integer or text", _told(kind, TYPES))
+        if not isinstance(declared, str) or declared not in TYPES:
+            raise Unfit((*path, name), "boolean, integer or text", _told(declared, TYPES))
     return {name: given[name] for name in ascending(list(given))}
 
 
 def _payload(raw: Any, path: Path, schemas: bool) -> str:
     if schemas:
         return schema_text(raw, path)
-    if not isinstance(raw, str) or not 1 <= len(raw.encode()) <= 16_384:
-        raise Unfit(path, "the text of a schema, of 1 to 16,384 bytes", _kind(raw))
+    if not isinstance(raw, str) or not 1 <= len(raw.encode()) <= MAX_SCHEMA:
+        raise Unfit(path, f"the text of a schema, of 1 to {MAX_SCHEMA} bytes", kind(raw))
     return raw
 
 
@@ -202,20 +213,20 @@ def _keys(given: Mapping[Any, Any], known: Sequence[str], asked: Sequence[str], 
 
 def _mapping(raw: Any, path: Path, what: str) -> Mapping[str, Any]:
     if not isinstance(raw, Mapping):
-        raise Unfit(path, what, _kind(raw))
+        raise Unfit(path, what, kind(raw))
     return raw
 
 
 def _list(raw: Any, path: Path, what: str, least: int, most: int) -> Sequence[Any]:
     if not isinstance(raw, (list, tuple)):
-        raise Unfit(path, what, f"{_kind(raw)}; a list is written [{raw}]" if isinstance(raw, str) else _kind(raw))
+        raise Unfit(path, what, f"{kind(raw)}; a list is written [{raw}]" if isinstance(raw, str) else kind(raw))
     if not least <= len(raw) <= most:
         raise Unfit(path, f"{what}, {least} to {most} of them", str(len(raw)))
     return raw
 
 
 def _names(raw: Any, path: Path, what: str, least: int) -> tuple[str, ...]:
-    listed = _list(raw, path, f"a list of names, each {what}", least, MAX_GROUPS)
+    listed = _list(raw, path, f"a list of names, each {what}", least, MAX_STEP_GROUPS)
     found = [_name(one, (*path, number), what) for number, one in enumerate(listed)]
     _distinct(found, path)
     return ascending(found)
@@ -229,7 +240,7 @@ def _distinct(found: list[str], path: Path) -> None:
 
 def _name(raw: Any, path: Path, what: str) -> str:
     if not isinstance(raw, str):
-        raise Unfit(path, f"{what}; what is no text is quoted", _kind(raw))
+        raise Unfit(path, f"{what}; what is no text is quoted", kind(raw))
     try:
         return check_name(raw)
     except Ama2Error:
@@ -246,7 +257,7 @@ def _step_name(raw: Any, path: Path, names: list[str]) -> str:
 
 def _integer(raw: Any, path: Path, least: int, most: int) -> int:
     if type(raw) is not int:
-        raise Unfit(path, "an integer", _kind(raw))
+        raise Unfit(path, "an integer", kind(raw))
     if not least <= raw <= most:
         raise Unfit(path, f"an integer from {least} to {most}", str(raw) if -_INT_END <= raw < _INT_END else "another")
     return raw
@@ -256,7 +267,7 @@ def _flag(raw: Any, path: Path) -> bool:
     if raw is None:
         return False
     if not isinstance(raw, bool):
-        raise Unfit(path, "true or false", _kind(raw))
+        raise Unfit(path, "true or false", kind(raw))
     return raw
 
 
@@ -267,7 +278,7 @@ def _utf8(raw: str, path: Path) -> bytes:
         raise Unfit(path, "well-formed text", "half a surrogate pair") from None
 
 
-def _kind(raw: Any) -> str:
+def kind(raw: Any) -> str:
     """What a value is, for people."""
     if isinstance(raw, str):
         return f"the text {raw[:64]!r}"
@@ -279,7 +290,7 @@ def _kind(raw: Any) -> str:
 
 def _told(found: Any, known: Collection[str]) -> str:
     if not isinstance(found, str):
-        return _kind(found)
+        return kind(found)
     near = _nearest(found, known)
     return f"{found[:64]!r}; did you mean {near!r}?" if near else repr(found[:64])
 

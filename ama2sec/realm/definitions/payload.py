@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ama2sec.errors import Ama2Error, error
+from ama2sec.limits import MAX_SCHEMA
 from ama2sec.realm.bodies import decode_json
 from ama2sec.realm.definitions.model import Unfit
 
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
 
     from ama2sec.realm.definitions.definition import Definition
 
-__all__ = ["MAX_SCHEMA", "check_payload", "check_schema", "schema_text"]
+__all__ = ["check_payload", "check_schema", "schema_text"]
 
-MAX_SCHEMA: Final = 16_384
 MAX_NESTED: Final = 32
 MAX_CHAIN: Final = 64
 """Subschemas and references on one way from the outermost schema."""
-MAX_UNROLLED: Final = 16_384
+MAX_UNROLLED: Final = 2_048
 """Subschemas, each as often as it is referred to; below each ``unevaluated...`` they count four times."""
 _PATTERN_BYTES: Final = 1 << 20
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -156,9 +156,10 @@ class _Unrolled:
         }
 
     def measure(self) -> None:
-        self._size(self._schema, (), 0)
+        self._size(self._schema, (), 0, reference=False)
 
-    def _size(self, schema: Any, at: Path, depth: int) -> int:
+    def _size(self, schema: Any, at: Path, depth: int, *, reference: bool) -> int:
+        """``at`` is the place in the text: of what is behind a reference, that of the reference."""
         if not isinstance(schema, dict):
             return 1
         # By identity: a schema is a tree of dicts, and each stands in one place of it.
@@ -169,9 +170,14 @@ class _Unrolled:
         if depth > MAX_CHAIN:
             raise Unfit((*self._path, *at), f"at most {MAX_CHAIN} schemas inside each other", "more")
         self._open.add(id(schema))
-        below = [((*at, *step), inner) for step, inner in _children(schema, _NAMED)]
-        below += [((*at, key), self._target(schema[key], (*at, key))) for key in _REFERENCES if key in schema]
-        inside = sum(self._size(inner, place, depth + 1) for place, inner in below)
+        here = [((*at, *step), inner) for step, inner in _children(schema, _NAMED)]
+        there = [((*at, key), schema[key]) for key in _REFERENCES if key in schema]
+        inside = sum(
+            self._size(inner, at if reference else place, depth + 1, reference=reference) for place, inner in here
+        )
+        for place, named in there:
+            named_at = at if reference else place
+            inside += self._size(self._target(named, named_at), named_at, depth + 1, reference=True)
         size = 1 + inside * (4 if _UNEVALUATED & schema.keys() else 1)
         self._open.discard(id(schema))
         if size > MAX_UNROLLED:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ama2sec.errors import error
-from ama2sec.realm.definitions.form import Path
+from ama2sec.realm.definitions.form import Path, kind
 from ama2sec.realm.definitions.model import Unfit
 
 __all__ = ["MAX_TEXT", "Place", "Places", "read_yaml"]
@@ -196,10 +196,10 @@ def _decoded(text: str | bytes) -> str:
 def _listed(value: Any) -> dict[str, Any]:
     """The steps as a list: their order is that of the text."""
     if not isinstance(value, dict):
-        raise Unfit((), "a definition: workflow, start, rollback, steps", type(value).__name__)
+        raise Unfit((), "a definition: workflow, start, rollback, steps", kind(value))
     steps = value.get("steps")
     if steps is None:
         return value
     if not isinstance(steps, dict):
-        raise Unfit(("steps",), "steps: {name: step}", type(steps).__name__)
+        raise Unfit(("steps",), "steps: {name: step}", kind(steps))
     return {**value, "steps": list(steps.items())}

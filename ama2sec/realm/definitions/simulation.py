@@ -189,6 +189,6 @@ def read_output(step: Step, text: str) -> tuple[str, Output]:
     found: dict[str, Output] = {"true": True, "false": False}
     if kind == "boolean" and value in found:
         return name, found[value]
-    if kind == "integer" and value.lstrip("-").isdecimal() and value.isascii() and len(value) <= 19:
+    if kind == "integer" and value.removeprefix("-").isdecimal() and value.isascii() and len(value) <= 19:
         return name, int(value)
     raise error("ArgumentRange", f"{name} as {kind}", repr(value)[:64])

@@ -1,0 +1,78 @@
+"""Small workflows: the reference and the core against a model that is slow and plain (workflow.3, workflow.4).
+
+``make enumerate-workflows`` goes deeper; ``AMA2SEC_SEED=7`` walks other ways.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from random import Random
+
+from ama2sec.errors import CATALOGUE
+from tests.properties.small_workflows import (
+    TIME,
+    Game,
+    Quick,
+    Signed,
+    always_ends,
+    explore,
+    family,
+    is_of_use,
+    walk,
+)
+
+SEED = os.environ.get("AMA2SEC_SEED", "2026")
+FAMILY = list(family())
+CODES = {name for name, row in CATALOGUE.items() if row.built and row.clause.split(".")[:2] == ["admission", "2"]}
+CODES = {name for name in CODES if 32 <= int(CATALOGUE[name].clause.split(".")[2]) <= 40}
+
+
+def test_the_family_is_what_it_was() -> None:
+    kinds = Counter(name.split("-")[1] for name, _ in FAMILY)
+    assert kinds == {
+        "twice": 180,
+        "once": 180,
+        "deadline": 180,
+        "wait": 180,
+        "approvals": 135,
+        "when": 79,
+        "inner": 68,
+        "choice": 12,
+    }
+    assert sum(is_of_use(steps) for _, steps in FAMILY[::10]) > 80
+
+
+def test_every_history_of_two_moves_of_each_eleventh_definition() -> None:
+    count: Counter[str] = Counter()
+    for _, steps in FAMILY[::11]:
+        explore(steps, 2, Quick(steps), count)
+    assert count["histories"] > 1000
+    assert CODES - {"StepExcluded", "WorkflowEnded", "StepWhen"} <= set(count), sorted(CODES - set(count))
+
+
+def test_walks_through_definitions() -> None:
+    count: Counter[str] = Counter()
+    for number, (name, steps) in enumerate(FAMILY):
+        if "choice" in name or number % 9 == 0:
+            walk(Game(steps, Quick(steps)), Random(f"{SEED} {name}"), 6, count)
+    assert set(count) >= CODES, sorted(CODES - set(count))
+    assert count["ended"] > 20
+
+
+def test_walks_in_both_implementations() -> None:
+    count: Counter[str] = Counter()
+    for name, steps in FAMILY[3::50]:
+        player = Signed(steps)
+        walk(Game(steps, player, TIME + 9), Random(f"{SEED} both {name}"), 6, count)
+        count["compared"] += player.compared
+    assert count["compared"] > 2000
+    assert CODES - {"StepExcluded", "StepWhen"} <= set(count), sorted(CODES - set(count))
+
+
+def test_an_honest_order_ends_whatever_came_before() -> None:
+    count: Counter[str] = Counter()
+    for _, steps in FAMILY[::6]:
+        if is_of_use(steps):
+            always_ends(steps, 2, count)
+    assert count["ends"] > 1000

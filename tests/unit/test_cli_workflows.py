@@ -1,0 +1,189 @@
+"""``workflow`` on the command line: what it prints, where errors point, exit statuses (spec workflow.6)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.shell import Done, ama2sec, terminal
+
+GOOD = "workflow: x\nsteps:\n  a: {by: [g]}\n  z: {by: [g], needs: [a], terminal: true}\n"
+BAD = GOOD.replace("[a]", "[b]")
+STUCK = """\
+workflow: stuck
+steps:
+  ask: {by: [g], outputs: {sum: integer}}
+  pay: {by: [g], needs: [ask], when: [{step: ask, output: sum, at_most: 10}], terminal: true}
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("good.yaml", GOOD), ("bad.yaml", BAD), ("stuck.yaml", STUCK)):
+        Path(name).write_text(text)
+    return tmp_path
+
+
+def workflow(*arguments: str | Path, stdin: bytes = b"") -> Done:
+    return ama2sec("workflow", *arguments, stdin=stdin)
+
+
+def test_check_says_what_there_is(here: Path) -> None:
+    done = workflow("check", "good.yaml", "trading")
+    assert done.status == 0
+    lines = done.text.splitlines()
+    assert lines[0] == "good.yaml: sound"
+    assert lines[1] == "workflow        x"
+    assert "trading: sound" in lines
+    assert "steps           order, quote, refresh, execute, cancel, settle, reverse" in lines
+    assert "groups          operations, pricing, risk, traders" in lines
+    assert "from each an end can be reached" in done.text
+    found = workflow("check", "trading", "--json").json
+    assert (found["ok"], found["workflow"], found["stuck"], found["complete"]) == (True, "trading", None, True)
+    assert found["definition"] == "4c5253005ae91919895c0330a3982ed02e56c2875212edea2fbcecdc6a775777"
+
+
+def test_check_points_at_the_first_error_of_each_file_and_goes_on(here: Path) -> None:
+    done = workflow("check", "bad.yaml", "none.yaml", "good.yaml")
+    assert done.status == 21
+    lines = done.text.splitlines()
+    assert lines[0] == "bad.yaml:4:24: DefinitionForm: expected a step of this workflow, got 'b'"
+    assert lines[1].startswith("none.yaml: FileUnreadable: ")
+    assert lines[2] == "good.yaml: sound"
+    first, second, third = workflow("check", "bad.yaml", "none.yaml", "good.yaml", "--json").lines
+    assert first == {
+        "ok": False,
+        "file": "bad.yaml",
+        "code": "DefinitionForm",
+        "number": 433,
+        "line": 4,
+        "column": 24,
+        "step": "z",
+        "expected": "a step of this workflow",
+        "got": "'b'",
+    }
+    assert (second["code"], second["line"], third["ok"]) == ("FileUnreadable", None, True)
+
+
+def test_check_names_a_shortest_way_that_gets_stuck(here: Path) -> None:
+    done = workflow("check", "stuck.yaml")
+    assert done.status == 0
+    assert "CAN GET STUCK   after ask (sum 11)" in done.text
+    assert workflow("check", "stuck.yaml", "--strict").status == 21
+    assert workflow("check", "good.yaml", "--strict").status == 0
+    found = workflow("check", "stuck.yaml", "--json").json
+    assert found["stuck"] == [{"step": "ask", "outputs": {"sum": 11}}]
+
+
+def test_what_was_not_looked_at_is_said(here: Path) -> None:
+    loops = "".join(f"  s{n}: {{by: [g], visits: 255}}\n" for n in range(4))
+    Path("large.yaml").write_text(GOOD + loops)
+    done = workflow("check", "large.yaml")
+    assert done.status == 0
+    assert "the first 20,000 states" in done.text
+    assert "none of them is a dead end" in done.text
+
+
+def test_a_file_goes_before_an_example_of_the_same_name(here: Path) -> None:
+    Path("trading").write_text(GOOD)
+    assert "workflow        x" in workflow("check", "trading").text
+
+
+def test_draw(here: Path) -> None:
+    assert workflow("draw", "trading", "-o", "t.svg").status == 0
+    assert ElementTree.parse("t.svg").getroot().tag.endswith("svg")
+    assert workflow("draw", "trading").out == Path("t.svg").read_bytes()
+    assert workflow("draw", "trading", "--mermaid").text.startswith("flowchart TB\n")
+    assert workflow("draw", "trading", "--format", "mermaid").out == workflow("draw", "trading", "--mermaid").out
+    again = workflow("draw", "trading", "-o", "t.svg")
+    assert (again.status, again.code) == (21, "FileExists")
+    bad = workflow("draw", "bad.yaml")
+    assert (bad.status, bad.out) == (21, b"")
+    assert "at bad.yaml:4:24" in bad.err
+
+
+def test_simulate_by_a_list(here: Path) -> None:
+    good = "order by ada@traders, quote total=900, approve execute by ben, approve execute by eve@risk, execute, settle"
+    done = workflow("simulate", "trading", "--steps", good)
+    assert done.status == 0
+    assert "order: taken by ada" in done.text
+    assert "approve execute (risk): 1 of 2" in done.text
+    assert done.text.endswith("  next          nothing: it has ended\n")
+    wrong = workflow("simulate", "trading", "--steps", "order,execute,settle by risk", "--json")
+    assert wrong.status == 17
+    assert [line["code"] for line in wrong.lines] == [None, "StepNeeds", "StepRole"]
+    assert wrong.lines[1]["next"] == ["quote"]
+    assert wrong.lines[1]["expected"] == "quote first"
+    nobody = workflow(
+        "simulate", "trading", "--steps", "order,quote total=1,approve execute,approve execute,execute", "--json"
+    )
+    assert [line["who"] for line in nobody.lines[2:4]] == ["approver 1 of risk", "approver 2 of risk"]
+    assert nobody.lines[4]["ok"]
+
+
+def test_simulate_by_lines(here: Path) -> None:
+    done = workflow("simulate", "trading", stdin=b"order\n\nquote total=1\nafter 9h\nexecute\nquit\norder\n")
+    assert done.status == 17
+    assert "now: 32,400,000 ms after the start" in done.text
+    assert "execute: REFUSED DeadlinePassed" in done.text
+    assert done.text.count("order: ") == 1
+    stuck = workflow("simulate", "stuck.yaml", "--steps", "ask sum=11")
+    assert "NOTHING: it is stuck" in stuck.text
+
+
+def test_steps_may_be_called_like_the_words_of_the_grammar(here: Path) -> None:
+    Path("words.yaml").write_text(
+        "workflow: w\nsteps:\n  quit: {by: [g]}\n  after: {by: [g], needs: [quit]}\n"
+        "  approve: {by: [g], needs: [after], approvals: {of: after, count: 1, by: [h]}, terminal: true}\n"
+    )
+    done = workflow(
+        "simulate", "words.yaml", "--steps", "quit,after,approve,approve approve by ben,approve by ada", "--json"
+    )
+    assert [(line["act"], line["step"], line["code"]) for line in done.lines] == [
+        ("take", "quit", None),
+        ("take", "after", None),
+        ("take", "approve", "ApprovalsMissing"),
+        ("approve", "approve", None),
+        ("take", "approve", None),
+    ]
+
+
+def test_simulate_draws_how_it_stands(here: Path) -> None:
+    assert workflow("simulate", "trading", "--steps", "order,quote total=1", "--draw", "now.svg").status == 0
+    text = " ".join(ElementTree.parse("now.svg").getroot().itertext())
+    for words in ("✓ done", "▶ may be taken now", "ApprovalsMissing", "StepNeeds"):
+        assert words in text
+    assert workflow("simulate", "trading", "--steps", "order", "--draw", "now.svg").code == "FileExists"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "oder",
+        "approve",
+        "order by",
+        "order 7",
+        "order total=900",
+        "approve execute x=1",
+        "after",
+        "after 9",
+        "after 9h now",
+    ],
+)
+def test_a_line_that_is_none_is_the_callers_fault(here: Path, steps: str) -> None:
+    done = workflow("simulate", "trading", "--steps", steps)
+    assert (done.status, done.code) == (20, "ArgumentRange")
+
+
+def test_a_person_at_a_terminal_is_told_and_asked_again(here: Path) -> None:
+    status, shown = terminal(
+        "workflow", "simulate", "trading",
+        answers=[("> ", b"oder\n"), ("> ", b"order\n"), ("quote (pricing)", b"quit\n")],
+        columns=100,
+    )  # fmt: skip
+    assert status == 0
+    assert "ArgumentRange: expected one of the steps order, quote" in shown
+    assert "order: taken by somebody of traders" in shown
