@@ -26,11 +26,13 @@ from ama2sec.realm import handle as _handle
 from ama2sec.realm import inbox as _inbox
 from ama2sec.realm import operator as _operator
 from ama2sec.realm import sdk as _sdk
+from ama2sec.realm import undoing as _undoing
 from ama2sec.realm.bodies import Body
 from ama2sec.realm.definitions import Definition
+from ama2sec.realm.undoing import Undoing
 from ama2sec.realm.working import NextStep
 
-__all__ = ["Agent", "Handle", "Inbox", "Message", "Operator", "Realm", "Sent"]
+__all__ = ["Agent", "Handle", "Inbox", "Message", "Operator", "Realm", "RolledBack", "Sent"]
 
 T = TypeVar("T")
 
@@ -124,6 +126,15 @@ class Handle(_Face[_handle.Handle]):
         """As ``Handle.next_steps``."""
         return self._loop.call(lambda: self._inner.next_steps(**how))
 
+    def undoing(self, to: Sent | Message | Id) -> Undoing:
+        """As ``Handle.undoing``."""
+        return self._loop.call(lambda: self._inner.undoing(to._inner if isinstance(to, _Face) else to))
+
+    def rollback(self, to: Sent | Message | Id, reason: str = "", **how: Any) -> RolledBack:
+        """As ``Handle.rollback``."""
+        inner = to._inner if isinstance(to, _Face) else to
+        return RolledBack(self._loop, self._loop.run(self._inner.rollback(inner, reason, **how)))
+
     def spawn(self, who: str | Offer, **how: Any) -> Agent:
         """As ``Handle.spawn``."""
         return Agent(self._loop, self._loop.run(self._inner.spawn(who, **how)))
@@ -131,6 +142,20 @@ class Handle(_Face[_handle.Handle]):
     def context(self, **how: Any) -> Any:
         """As ``Handle.context``."""
         return self._loop.call(lambda: self._inner.context(**how))
+
+
+class RolledBack(_Face[_undoing.RolledBack]):
+    """``ama2sec.realm.undoing.RolledBack``."""
+
+    @property
+    def sent(self) -> Sent:
+        """The rollback's own entry."""
+        return Sent(self._loop, self._inner.sent)
+
+    @property
+    def conversation(self) -> Handle:
+        """Where one goes on."""
+        return Handle(self._loop, self._inner.conversation)
 
 
 class Sent(_Face[_handle.Sent]):

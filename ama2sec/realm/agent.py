@@ -187,12 +187,18 @@ class Agent:
 
     def permit(self, message: RealmMessage, *, seconds: float = 5.0) -> Permit:
         """Leave to act on a message, for a short time: a tool calls its ``check`` right before it acts. Raises ``Latched``, ``ArgumentRange``, and
-        ``NoteOnly`` for a remark in a conversation whose workflow is required, or a body that does not fit its step.
+        ``NoteOnly`` for a remark in a conversation whose workflow is required, or a body that does not fit its step; ``MessageUndone``.
 
-        Source: spec halt.6.1, workflow.5.2.
+        Source: spec halt.6.1, workflow.5.2, rollback.5.2.
         """
         self.realm.workflows.check_act(message.entry)
-        return Permit(self.realm.engine.halts, message.id, self.id, seconds)
+
+        def stands() -> None:
+            if message.undone:
+                raise error("MessageUndone", "a message that stands", "one that a rollback has undone")
+
+        stands()
+        return Permit(self.realm.engine.halts, message.id, self.id, seconds, stands)
 
     def next_steps(self, conversation: Id | Handle, *, instance: Id | None = None) -> list[NextStep]:
         """What the agent may do now in a conversation's workflow: as ``Handle.next_steps``."""

@@ -14,13 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ama2sec._native import Fingerprint, Id, RealmAnswer, RealmContext
+from ama2sec._native import Draft, EntryParts, Fingerprint, Id, RealmAnswer, RealmContext
 from ama2sec.errors import error
 from ama2sec.identity import Identity, Offer
 from ama2sec.identity.identity import clock_ms
 from ama2sec.realm.bodies import Body, encode_body
 from ama2sec.realm.dag import RealmDag
 from ama2sec.realm.definitions import Output, check_payload
+from ama2sec.realm.undoing import RolledBack, Undoing, fate_of, target_of, undoing
 from ama2sec.realm.working import NextStep, Taking
 
 if TYPE_CHECKING:
@@ -174,6 +175,50 @@ class Handle:
         """End this branch, and with it the grant of a sub-agent that lives in it; ``whole`` ends the conversation."""
         seen = self._seen(on_stale)
         return await self.agent.write(self.id, lambda parts: seen().close(parts, whole=whole))
+
+    def undoing(self, to: Sent | RealmMessage | Id) -> Undoing:
+        """What ``rollback`` to this message would undo, as it is now; nothing is signed. Raises ``RollbackTarget``, ``ArgumentRange``."""
+        engine = self.agent.realm.engine
+        return undoing(engine, self.id, *target_of(engine, self.id, self._home(to)))
+
+    async def rollback(
+        self,
+        to: Sent | RealmMessage | Id,
+        reason: str = "",
+        *,
+        expected: Undoing | None = None,
+        on_stale: str = "raise",
+    ) -> RolledBack:
+        """Undo everything behind a message, which is the last that stays: in its branch, and whatever came of that in others.
+
+        Nothing is deleted, and nothing that is undone comes back. ``expected``: what ``undoing`` has said, if it must be exactly that;
+        else it is what there is when the entry is signed. Compensation is listed in the answer and never run. Raises ``RollbackRole``,
+        ``RollbackTarget``, ``RollbackIncomplete`` (something was written meanwhile), ``RollbackScope``, ``RollbackPivot``,
+        ``RollbackCap``, ``HaltedByEffect``, ``GrantScope``, and as ``send``. Source: spec rollback.
+        """
+        engine = self.agent.realm.engine
+        target, size = target_of(engine, self.id, self._home(to))
+        tip = Id.from_hex(fate_of(engine, self.id, self.branch)["tip"])
+        seen = Handle(self.agent, self.id, tip)._seen(on_stale)
+        plans: list[Undoing] = []
+
+        def draft(parts: EntryParts) -> Draft:
+            plans.append(expected or undoing(engine, self.id, target, size))
+            plan = plans[-1]
+            return seen().rollback(parts, plan.target, plan.size, (plan.count, plan.hash), reason)
+
+        sent = await self.agent.write(self.id, draft)
+        fate = fate_of(engine, self.id, self.branch)
+        branch = sent.conversation.branch if fate["undone"] else Id.from_hex(fate["tip"])
+        return RolledBack(sent, plans[-1], Handle(self.agent, self.id, branch))
+
+    def _home(self, to: Sent | RealmMessage | Id) -> tuple[Id, int]:
+        if isinstance(to, Sent):
+            return to.conversation.branch, to.index
+        entry = self.agent.realm.find(to) if isinstance(to, Id) else to.entry
+        if entry.home is None or entry.conversation != self.id:
+            raise error("ArgumentRange", "an admitted entry of this conversation", str(entry.id))
+        return entry.home
 
     async def spawn(
         self,

@@ -109,6 +109,11 @@ class RealmMessage:
         """Whether this agent has acknowledged it."""
         return self._agent.mailbox.is_acknowledged(self._entry.position)
 
+    @property
+    def undone(self) -> bool:
+        """Whether a rollback has taken it back meanwhile: then nobody may act on it (``MessageUndone``)."""
+        return self._agent.realm.is_undone(self._entry)
+
     def ack(self) -> None:
         """Acknowledge it: it will not be delivered again, and what the agent signs from now on says that it has consumed it.
 
@@ -254,6 +259,10 @@ class Inbox(AsyncIterator[RealmMessage]):
         if last is not None and self._acknowledge:
             last.ack()
         entry = await self._agent.mailbox.take(self._reader)
+        while entry is not None and self._agent.realm.is_undone(entry):
+            # A rollback has taken it back before anybody had it (rollback.5.2).
+            self._agent.mailbox.acknowledge(entry.position)
+            entry = await self._agent.mailbox.take(self._reader)
         if entry is None:
             raise StopAsyncIteration
         try:

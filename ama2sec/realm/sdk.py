@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final
 
-from ama2sec._native import Id, RealmEngine, RealmInbox
+from ama2sec._native import Id, RealmEngine, RealmEntry, RealmInbox
 from ama2sec.errors import CallerError, error
 from ama2sec.identity import Identity, Offer
 from ama2sec.identity.identity import addresses
@@ -402,6 +402,14 @@ class Realm:
         """
         position = self._find(where) if isinstance(where, Id) else where
         return Receipt(self, position, self.engine.receipt(position, proof=proof))
+
+    def find(self, id: Id) -> RealmEntry:  # noqa: A002
+        """The entry with an id. Raises ``ArgumentRange`` if there is none."""
+        return self.engine.entries(self._find(id), 1)[0]
+
+    def is_undone(self, entry: RealmEntry) -> bool:
+        """Whether a rollback has undone an entry (spec rollback.2)."""
+        return entry.home is not None and self.engine.is_undone(entry.conversation, *entry.home)
 
     def _find(self, id: Id) -> int:  # noqa: A002
         position = self.engine.position_of(id)

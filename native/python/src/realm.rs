@@ -13,6 +13,7 @@ use ama2sec_core::realm::inbox::{Opening, Whom};
 use ama2sec_core::realm::log::{Durability, Log, MemoryLog, SqliteLog};
 use ama2sec_core::realm::record::Record;
 use ama2sec_core::realm::replica::Replica;
+use ama2sec_core::realm::undoing::fate;
 use ama2sec_core::realm::view::{code_name, record_view};
 use ama2sec_core::realm::{Limits, Start};
 use pyo3::prelude::*;
@@ -25,7 +26,7 @@ use crate::message::{choose_body, from_json, given_body};
 use crate::realm_draft::{RealmContext, context_in};
 use crate::realm_entry::RealmEntry;
 use crate::realm_inbox::{RealmBell, RealmInbox};
-use crate::realm_questions::{answer, to_json};
+use crate::realm_questions::{answer, answer_at_once, to_json};
 
 /// What became of one entry that was handed in.
 #[pyclass(frozen, module = "ama2sec")]
@@ -417,9 +418,18 @@ impl RealmEngine {
         arguments: Option<&Bound<'py, pyo3::types::PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let arguments = to_json(py, arguments)?;
-        let ask = |replica: &mut Replica| answer(replica, question, conversation.map(|id| id.0), &arguments);
-        let answer = guard_detached(py, || self.0.with_dags(ask))?;
+        let id = conversation.map(|id| id.0);
+        let answer = guard_detached(py, || {
+            let at_once = self.0.with(|replica| answer_at_once(replica, question, id, &arguments).transpose())?;
+            at_once.map_or_else(|| self.0.with_dags(|replica| answer(replica, question, id, &arguments)), Ok)
+        })?;
         from_json(py, &answer)
+    }
+
+    /// Whether a rollback has undone the entry at a home (rollback.2). Raises `ConversationUnknown`, `BranchUnknown`.
+    fn is_undone(&self, py: Python<'_>, conversation: &Id, branch: &Id, index: u64) -> PyResult<bool> {
+        let (conversation, branch) = (conversation.0, branch.0);
+        self.ask(py, move |replica| Ok(index >= fate(replica.state(), &conversation, &branch)?.end))
     }
 }
 

@@ -68,39 +68,50 @@ fn next_steps(state: &State, conversation: CoreId, asked: &Asked<'_>) -> Result<
     Ok(options_view(&definition, &options))
 }
 
-/// The questions of dag.4.4, by name; and those of workflows.
-pub fn answer(replica: &Replica, question: &str, conversation: Option<CoreId>, arguments: &Value) -> Result<Value> {
+/// The questions that the state answers: nothing has to be read again for them. None: it is another one.
+pub fn answer_at_once(
+    replica: &Replica,
+    question: &str,
+    conversation: Option<CoreId>,
+    arguments: &Value,
+) -> Option<Result<Value>> {
     let (asked, state) = (Asked(arguments), replica.state());
-    if question == "registry" {
-        return Ok(state.registry().map_or(Value::Null, registry_view));
+    match question {
+        "registry" => return Some(Ok(state.registry().map_or(Value::Null, registry_view))),
+        "definitions" => return Some(Ok(state.registry().map_or(Value::Null, definitions_view))),
+        "conversations" => {
+            return Some(Ok(state.conversations().iter().map(|found| ama2sec_core::text::hex(found.id())).collect()));
+        }
+        "workflows" | "instance" | "next_steps" | "undoing" | "fate" => {}
+        _ => return None,
     }
-    if question == "definitions" {
-        return Ok(state.registry().map_or(Value::Null, definitions_view));
+    Some(conversation.ok_or_else(unknown).and_then(|id| match question {
+        "workflows" => Ok(workflows_view(state.conversation(&id).ok_or_else(unknown)?)),
+        "instance" => {
+            let instance = asked.id("id")?;
+            let found = state.conversation(&id).ok_or_else(unknown)?.instance(&instance);
+            Ok(found.map_or(Value::Null, |found| instance_view(&instance, found)))
+        }
+        "next_steps" => next_steps(state, id, &asked),
+        "undoing" => {
+            let (target, keep, limit) = (asked.id("target")?, asked.number("size", 0)?, asked.number("limit", LIMIT)?);
+            Ok(undoing_view(&undoing(state, &id, &target, keep as u64, limit)?))
+        }
+        _ => Ok(fate_view(&fate(state, &id, &asked.id("branch")?)?)),
+    }))
+}
+
+fn unknown() -> Error {
+    Error::new(Code::ConversationUnknown, "a conversation of this realm", "another")
+}
+
+/// The questions of dag.4.4, by name; and those that the state answers.
+pub fn answer(replica: &Replica, question: &str, conversation: Option<CoreId>, arguments: &Value) -> Result<Value> {
+    if let Some(answer) = answer_at_once(replica, question, conversation, arguments) {
+        return answer;
     }
-    if question == "conversations" {
-        return Ok(state.conversations().iter().map(|found| ama2sec_core::text::hex(found.id())).collect());
-    }
-    let unknown = || Error::new(Code::ConversationUnknown, "a conversation of this realm", "another");
+    let (asked, state) = (Asked(arguments), replica.state());
     let conversation = conversation.ok_or_else(unknown)?;
-    if question == "workflows" {
-        return Ok(workflows_view(state.conversation(&conversation).ok_or_else(unknown)?));
-    }
-    if question == "instance" {
-        let id = asked.id("id")?;
-        let found = state.conversation(&conversation).ok_or_else(unknown)?.instance(&id);
-        return Ok(found.map_or(Value::Null, |instance| instance_view(&id, instance)));
-    }
-    if question == "undoing" {
-        let (target, keep) = (asked.id("target")?, asked.number("size", 0)? as u64);
-        let limit = asked.number("limit", LIMIT)?;
-        return Ok(undoing_view(&undoing(state, &conversation, &target, keep, limit)?));
-    }
-    if question == "fate" {
-        return Ok(fate_view(&fate(state, &conversation, &asked.id("branch")?)?));
-    }
-    if question == "next_steps" {
-        return next_steps(state, conversation, &asked);
-    }
     let dag: &Dag = replica.dag(&conversation).ok_or_else(unknown)?;
     let limit = asked.number("limit", LIMIT)?;
     if question == "timeline" {
