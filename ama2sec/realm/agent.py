@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from ama2sec._native import Draft, EntryParts, Id, RealmEntry, SigningKey
+from ama2sec._native import Draft, EntryParts, Id, SigningKey
 from ama2sec.errors import error
 from ama2sec.halt.permit import Permit
 from ama2sec.identity import Identity
@@ -55,9 +55,7 @@ class Agent:
         self._identity = identity
         self._lease = lease
         self._turns: WeakValueDictionary[Id, asyncio.Lock] = WeakValueDictionary()
-        self.mailbox = Mailbox(
-            realm.entries, self._is_mine, lease.acknowledge, lambda: realm.position, limit, overflow=lease.below
-        )
+        self.mailbox = Mailbox(realm.inbox_of(self, lease, limit), lease)
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -170,9 +168,6 @@ class Agent:
         """
         return Permit(self.realm.engine.halts, message.id, self.id, seconds)
 
-    def _is_mine(self, entry: RealmEntry) -> bool:
-        return not self._lease.is_acknowledged(entry.position) and self.realm.is_addressed(self, entry)
-
     # -- conversations -------------------------------------------------------------------------------------------
 
     def conversation(self, id: Id, branch: Id | None = None) -> Handle:  # noqa: A002
@@ -183,10 +178,9 @@ class Agent:
         """Keep what was acknowledged, end the inbox, and let others have the agent. Calling it again does nothing."""
         if self.mailbox.closed:
             return
-        self.mailbox.closed = True
-        self.mailbox.wake()
+        below = self.mailbox.close()
         self.realm.forget(self)
-        self._lease.advance(self.mailbox.below)
+        self._lease.advance(below)
         self._lease.close()
 
     async def __aenter__(self) -> Agent:

@@ -197,16 +197,9 @@ class _Seen:
 
     def __call__(self) -> RealmContext:
         engine = self.agent.realm.engine
-        whole = engine.context(self.conversation, self.branch)
+        size, whole, base = self.agent.mailbox.consumed(self.conversation, self.branch)
         if self.rebase:
-            return whole
-        # Whatever this context covers has been looked through, so that nothing addressed to the agent is overlooked.
-        self.agent.realm.deliver()
-        lineage = self.agent.realm.lineage(self.conversation, self.branch, whole.size)
-        size = self.agent.mailbox.consumed(lineage)
-        if size == whole.size:
-            return whole
-        base = lineage[1][1] if len(lineage) > 1 else 0
+            size = whole
         if size <= base:
             raise error("ContextUnder", f"more than {base} entries of the branch that were acknowledged", f"{size}")
         return engine.context(self.conversation, self.branch, size=size)

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
 
-from ama2sec._native import Id, RealmEntry
+from ama2sec._native import Id, RealmEntry, RealmInbox
 from ama2sec.errors import Ama2Error, error
 from ama2sec.realm.bodies import Body, decode_json, decode_text
 
 if TYPE_CHECKING:
     from ama2sec.realm.agent import Agent
     from ama2sec.realm.handle import Handle, Receipt, Sent
+    from ama2sec.realm.lease import Lease
 
 __all__ = ["LIMIT", "Inbox", "Mailbox", "RealmMessage"]
 
 LIMIT: Final = 1024
 """Messages that wait in memory for an agent, where it sets no other limit. More wait in the log."""
-_READ: Final = 256
 _LOOK: Final = 0.1
 """Seconds after which a reader whom a stop holds up looks again."""
 
@@ -102,7 +100,7 @@ class RealmMessage:
     @property
     def is_acknowledged(self) -> bool:
         """Whether this agent has acknowledged it."""
-        return not self._agent.mailbox.waits(self._entry.position)
+        return self._agent.mailbox.is_acknowledged(self._entry.position)
 
     def ack(self) -> None:
         """Acknowledge it: it will not be delivered again, and what the agent signs from now on says that it has consumed it.
@@ -129,173 +127,90 @@ class RealmMessage:
         return f"<RealmMessage {self.id.short} from {self.sender}>"
 
 
-@dataclass(slots=True)
-class _Unread:
-    """How far one branch was searched, behind the messages in memory, for the first one that is addressed to the agent."""
-
-    searched: int
-    first: tuple[int, int] | None = None
-    """Its position and its index."""
-
-
-@dataclass(slots=True)
 class Mailbox:
-    """What waits for one agent: in memory up to ``limit`` messages, behind them in the log.
+    """What waits for one agent, on its event loop: the core holds it (``RealmInbox``), the lease keeps what was acknowledged."""
 
-    ``entries`` reads the log, ``addressed`` says whether an entry is the agent's to handle, ``keep`` stores an acknowledgement.
-    """
+    __slots__ = ("_bell", "_inbox", "_lease", "_newest", "closed", "fault")
 
-    entries: Callable[[int, int], list[RealmEntry]]
-    addressed: Callable[[RealmEntry], bool]
-    keep: Callable[[int, int], None]
-    position: Callable[[], int]
-    """Up to where the log was looked through, by those who ``offer``."""
-    limit: int = LIMIT
-    overflow: int | None = None
-    """From where on the log has to be read again, because the memory was full."""
-    fault: BaseException | None = None
-    closed: bool = False
-    _waiting: dict[int, RealmEntry] = field(default_factory=dict)
-    """All in memory that was not acknowledged, in the order of the log."""
-    _queue: deque[int] = field(default_factory=deque)
-    """Those of them that no handler has."""
-    _unread: dict[Id, _Unread] = field(default_factory=dict)
-    _bell: asyncio.Event = field(default_factory=asyncio.Event)
-    reader: Inbox | None = None
+    def __init__(self, inbox: RealmInbox, lease: Lease) -> None:
+        self._inbox = inbox
+        self._lease = lease
+        self._bell = asyncio.Event()
+        self._newest = -1
+        self.fault: BaseException | None = None
+        self.closed = False
 
-    # -- arriving ------------------------------------------------------------------------------------------------
-
-    def offer(self, entry: RealmEntry) -> None:
-        """An entry of the log that is addressed to the agent, the first time that it is seen."""
-        if self.overflow is None:
-            self._put(entry)
-
-    def _put(self, entry: RealmEntry) -> None:
-        if len(self._waiting) >= self.limit:
-            self.overflow = entry.position
-            return
-        self._waiting[entry.position] = entry
-        self._queue.append(entry.position)
-        self._bell.set()
-
-    def refill(self) -> None:
-        """Read on from the log, as far as there is room."""
-        while self.overflow is not None and len(self._waiting) < self.limit:
-            position, self.overflow = self.overflow, None
-            room = self.limit - len(self._waiting)
-            batch = self.entries(position, min(_READ, 4 * room + 16))
-            batch = [entry for entry in batch if entry.position < self.position()]
-            for entry in batch:
-                if self.overflow is None and self.addressed(entry):
-                    self._put(entry)
-            if self.overflow is None and batch and batch[-1].position + 1 < self.position():
-                self.overflow = batch[-1].position + 1
-        if self.overflow is None:
-            self._unread.clear()
+    @property
+    def token(self) -> int:
+        """By what the core's bell names it."""
+        return self._inbox.token
 
     def wake(self) -> None:
         """Let a reader look again."""
         self._bell.set()
 
-    # -- handling ------------------------------------------------------------------------------------------------
+    def read(self) -> int:
+        """A new reader, or one that begins anew: all that was not acknowledged is delivered to it. The number by which it is the newest."""
+        self._newest = self._newest + 1 if self.closed else self._inbox.read()
+        self._bell.set()
+        return self._newest
 
-    async def take(self, reader: Inbox) -> RealmEntry | None:
-        """The next message that no handler has; None when the agent is closed."""
-        while True:
-            if self.reader is not reader:
-                raise error("AgentInUse", "the newest inbox of this agent", "an older one")
-            if self.fault is not None:
-                raise self.fault
-            if self.closed:
-                return None
-            if not self._queue:
-                self.refill()
-            if self._queue:
-                return self._waiting[self._queue.popleft()]
-            if len(self._waiting) >= self.limit:
-                raise error(
-                    "Backpressure", f"fewer than {self.limit} messages that wait for an acknowledgement", "as many"
-                )
+    async def take(self, reader: int) -> RealmEntry | None:
+        """The next message that no handler has; None when the agent is closed. Raises ``AgentInUse``, ``Backpressure``, what stops an engine."""
+        while not self._is_over(reader):
+            entry = self._inbox.take(reader)
+            if entry is not None:
+                return entry
             self._bell.clear()
             await self._bell.wait()
+        return None
 
-    async def held_up(self, reader: Inbox) -> bool:
+    async def held_up(self, reader: int) -> bool:
         """Wait a while for a stop to end. False: the agent was closed. Raises as ``take``."""
         self._bell.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._bell.wait(), _LOOK)
-        if self.reader is not reader:
+        return not self._is_over(reader)
+
+    def _is_over(self, reader: int) -> bool:
+        if self._newest != reader:
             raise error("AgentInUse", "the newest inbox of this agent", "an older one")
         if self.fault is not None:
             raise self.fault
-        return not self.closed
+        return self.closed
 
     def give_back(self, entry: RealmEntry) -> None:
         """A message that was taken and reached no handler."""
-        if entry.position in self._waiting and entry.position not in self._queue:
-            self._queue.appendleft(entry.position)
+        if not self.closed:
+            self._inbox.give_back(entry.position)
 
-    def read_by(self, reader: Inbox) -> None:
-        """A new reader, or one that begins anew: all that was not acknowledged is delivered to it."""
-        self.reader = reader
-        self._queue = deque(self._waiting)
-        self._bell.set()
-
-    def waits(self, position: int) -> bool:
-        """Whether a message was not acknowledged yet."""
-        return position in self._waiting or (self.overflow is not None and position >= self.overflow)
+    def is_acknowledged(self, position: int) -> bool:
+        """Whether a message that was delivered needs no handler any more."""
+        return self._lease.is_acknowledged(position)
 
     def acknowledge(self, position: int) -> None:
-        """The handler of a message is done with it."""
-        if position not in self._waiting:
+        """The handler of a message is done with it: kept first, and then forgotten. Raises ``AgentInUse``, ``WriteFailed``."""
+        if self.is_acknowledged(position):
             return
-        rest = iter(self._waiting)
-        first = next(rest)
-        if first == position:
-            first = next(rest, self.overflow if self.overflow is not None else self.position())
-        self.keep(position, first)
-        del self._waiting[position]
-        if position in self._queue:
-            self._queue.remove(position)
+        below = self._inbox.below_without(position)
+        if below is not None:
+            self._lease.acknowledge(position, below)
+            self._inbox.acknowledge(position)
 
-    @property
-    def below(self) -> int:
-        """Every message at a lower position was acknowledged."""
-        return next(iter(self._waiting), self.position() if self.overflow is None else self.overflow)
+    def waiting(self) -> tuple[list[int], int | None]:
+        """The positions of what is in memory and was not acknowledged, and from where on the rest is in the log."""
+        return self._inbox.waiting
 
-    # -- consumed ------------------------------------------------------------------------------------------------
+    def consumed(self, conversation: Id, branch: Id) -> tuple[int, int, int]:
+        """How many entries of a branch come before the first message that was not acknowledged (agent.3.3); how many there are; how many of
+        them are inherited. Raises ``ConversationUnknown``, ``BranchUnknown``."""
+        return self._inbox.consumed(conversation, branch)
 
-    def consumed(self, lineage: Sequence[tuple[Id, int]]) -> int:
-        """How many leaves of a branch come before the first message that was not acknowledged (agent.3.3).
-
-        ``lineage``: the branch and its size, its parent and how much it has inherited of it, and so on to the first branch.
-        """
-        size = lineage[0][1]
-        ends = dict(lineage)
-        for entry in self._waiting.values():
-            if entry.home is not None and entry.home[1] < ends.get(entry.home[0], 0):
-                size = min(size, entry.home[1])
-        if self.overflow is not None:
-            unread = [self._first_unread(branch, self.overflow) for branch, _ in lineage]
-            firsts = zip(unread, ends.values(), strict=True)
-            size = min([size, *(first for first, end in firsts if first is not None and first < end)])
-        return size
-
-    def _first_unread(self, branch: Id, overflow: int) -> int | None:
-        known = self._unread.setdefault(branch, _Unread(overflow))
-        if known.first is not None and known.first[0] < overflow:
-            known.first = None
-        known.searched = max(known.searched, overflow)
-        while known.first is None and known.searched < self.position():
-            batch = self.entries(known.searched, _READ)
-            if not batch:
-                break
-            for entry in batch:
-                known.searched = entry.position + 1
-                if entry.home is not None and entry.home[0] == branch and self.addressed(entry):
-                    known.first = (entry.position, entry.home[1])
-                    break
-        return None if known.first is None else known.first[1]
+    def close(self) -> int:
+        """End every reader. Below which position the agent had acknowledged everything."""
+        self.closed = True
+        self._bell.set()
+        return self._inbox.close()
 
 
 class Inbox(AsyncIterator[RealmMessage]):
@@ -309,18 +224,18 @@ class Inbox(AsyncIterator[RealmMessage]):
         self._agent = agent
         self._acknowledge = acknowledge
         self._last: RealmMessage | None = None
-        agent.mailbox.read_by(self)
+        self._reader = agent.mailbox.read()
 
     def __aiter__(self) -> Inbox:
         self._last = None
-        self._agent.mailbox.read_by(self)
+        self._reader = self._agent.mailbox.read()
         return self
 
     async def __anext__(self) -> RealmMessage:
         last, self._last = self._last, None
         if last is not None and self._acknowledge:
             last.ack()
-        entry = await self._agent.mailbox.take(self)
+        entry = await self._agent.mailbox.take(self._reader)
         if entry is None:
             raise StopAsyncIteration
         try:
@@ -351,5 +266,5 @@ class Inbox(AsyncIterator[RealmMessage]):
                 # On the loop's next turn the message has been handed over.
                 asyncio.get_running_loop().call_soon(halts.leave, ticket)
                 return
-            if not await agent.mailbox.held_up(self):
+            if not await agent.mailbox.held_up(self._reader):
                 raise StopAsyncIteration

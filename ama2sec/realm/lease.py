@@ -129,6 +129,11 @@ class Lease:
         """Whether a message at this position needs no handler any more."""
         return position < self.below or position in self._acked
 
+    @property
+    def acknowledged(self) -> list[int]:
+        """The positions from ``below`` on of what was acknowledged."""
+        return sorted(self._acked)
+
     def acknowledge(self, position: int, below: int) -> None:
         """Keep that the message at ``position`` was acknowledged, and that all that lie below ``below`` were."""
         self.check()

@@ -28,10 +28,6 @@ class Opened:
 
     engine: RealmEngine
     keys: Keyring
-    durable: bool
-    """Whether an entry waits for the disk."""
-    shared: bool
-    """Whether other processes may append."""
     dev: bool
     """Whether it is a realm for trying out."""
 
@@ -66,7 +62,7 @@ def begin(
     except BaseException:
         keys.discard()
         raise
-    return Opened(engine, keys, durable=where is not None and durability == "full", shared=where is not None, dev=dev)
+    return Opened(engine, keys, dev=dev)
 
 
 def find(
@@ -77,7 +73,7 @@ def find(
     sequencer = keys.get(_SEQUENCER)
     where, key = os.fspath(path), sequencer._own_key()
     engine = load_engine(where, key, keys.realm(), durability, budgets=budgets, head=head, full=full)
-    return Opened(engine, keys, durable=durability != "normal", shared=True, dev=is_dev(engine))
+    return Opened(engine, keys, dev=is_dev(engine))
 
 
 def is_dev(engine: RealmEngine) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final
 
-from ama2sec._native import Id, RealmEngine, RealmEntry
+from ama2sec._native import Id, RealmEngine, RealmEntry, RealmInbox
 from ama2sec.errors import CallerError, error
 from ama2sec.identity import Identity, Offer
 from ama2sec.identity.identity import addresses
@@ -35,7 +35,7 @@ from ama2sec.realm.store import Store
 
 __all__ = ["Opening", "Realm"]
 
-_READ: Final = 256
+_LIMIT_END: Final = 1 << 32
 
 
 class Opening:
@@ -66,15 +66,14 @@ class Realm:
         self.engine: RealmEngine = opened.engine
         self.id: Id = opened.engine.realm
         self.is_dev = opened.dev
-        self.position = self.engine.records
-        self.store = Store(self.engine, durable=opened.durable, shared=opened.shared)
+        self.store = Store(self.engine)
         self._keys = opened.keys
         self._registry = Registry(self.engine.ask("registry"))
         self._roots = Roots(self.store, roots, self._keys)
-        self._router = Router(self.entries)
+        self._router = Router()
         self._children: dict[Id, str] = {}
         self._closed = False
-        self.store.start(self.deliver, self._router.fail)
+        self.store.start(self._router.rung, self._router.fail)
 
     # -- opening -------------------------------------------------------------------------------------------------
 
@@ -179,8 +178,8 @@ class Realm:
         ``CheckpointStale`` (the log is shorter than what the agent has acknowledged).
         """
         name, wanted = (who.name if isinstance(who, Identity) else who), set(groups)
-        if limit < 1:
-            raise error("ArgumentRange", "a limit of at least 1", str(limit))
+        if not 1 <= limit < _LIMIT_END:
+            raise error("ArgumentRange", f"a limit from 1 to {_LIMIT_END - 1}", str(limit))
         self._router.reserve(name)
         lease: Lease | None = None
         try:
@@ -221,7 +220,6 @@ class Realm:
             raise error("ArgumentRange", f"groups: {', '.join(person.groups) or 'none'}", ", ".join(sorted(groups)))
         agent = Agent(self, identity, identity.name, person.id, lease, person.groups, limit)
         self._router.add(agent)
-        agent.mailbox.refill()
         return agent
 
     async def enrol(self, who: Identity | Offer, groups: Iterable[str] = ()) -> Id:
@@ -332,30 +330,29 @@ class Realm:
         made = Child(self, conversation, identity, name, branch, lease)
         self._children[branch] = name
         self._router.add(made)
-        made.mailbox.refill()
         return made
 
     # -- the log -------------------------------------------------------------------------------------------------
 
-    def deliver(self) -> None:
-        """Bring what the engine has taken in to the agents of this process."""
-        while self.position < self.engine.records:
-            for entry in self.engine.entries(self.position, _READ):
-                self.position = entry.position + 1
-                self._router.route(entry)
+    @property
+    def position(self) -> int:
+        """How many records the log has, as far as it was taken in here: where the next one will stand."""
+        return self.engine.records
 
     def entries(self, position: int, limit: int) -> list[RealmEntry]:
         """Entries of the log from a position on, admitted and rejected, as they were judged here; at most ``limit``."""
         return self.engine.entries(position, limit)
 
-    def is_addressed(self, agent: Agent, entry: RealmEntry) -> bool:
-        """Whether an entry is an agent's to handle (spec agent.3.1)."""
-        return self._router.is_addressed(agent, entry)
-
-    def lineage(self, conversation: Id, branch: Id, size: int) -> list[tuple[Id, int]]:
-        """A branch and its size, its parent and how much of it is inherited, and so on to the first branch (spec dag.1.5)."""
-        return self._router.lineage(
-            conversation, branch, size, lambda fork: self.engine.entries(self._find(fork), 1)[0]
+    def inbox_of(self, agent: Agent, lease: Lease, limit: int) -> RealmInbox:
+        """What is addressed to an agent goes there from now on (spec agent.3). Raises ``AgentInUse``."""
+        return self.engine.inbox(
+            self.store.bell,
+            agent.id,
+            groups=list(agent.groups),
+            child=agent.grant,
+            limit=limit,
+            start=lease.below,
+            acked=lease.acknowledged,
         )
 
     def forget(self, agent: Agent) -> None:
@@ -374,7 +371,7 @@ class Realm:
         return self.engine.head()
 
     def receipt(self, where: int | Id, *, proof: bool = False) -> Receipt:
-        """What the log has signed for the entry at a position, or with an id (the log is searched for it, from the end).
+        """What the log has signed for the entry at a position, or with an id.
 
         With ``proof`` also that the newest head covers it. Raises ``ArgumentRange`` if there is none.
         """
@@ -382,17 +379,10 @@ class Realm:
         return Receipt(self, position, self.engine.receipt(position, proof=proof))
 
     def _find(self, id: Id) -> int:  # noqa: A002
-        end = self.engine.records
-        while end > 0:
-            start = max(0, end - _READ)
-            while start < end:
-                batch = self.engine.entries(start, end - start)
-                for entry in batch:
-                    if entry.id == id:
-                        return entry.position
-                start += len(batch)
-            end = max(0, end - _READ)
-        raise error("ArgumentRange", "the id of an entry of this realm", str(id))
+        position = self.engine.position_of(id)
+        if position is None:
+            raise error("ArgumentRange", "the id of an entry of this realm", str(id))
+        return position
 
     def export(self, conversation: Id | Handle | None = None) -> bytes:
         """The whole log as a transcript, or what belongs to the registry and one conversation: for ``verify_export`` and ``replay_realm``."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from ama2sec._native import Id, RealmAnswer, RealmEngine, SigningKey
+from ama2sec._native import Id, RealmAnswer, RealmBell, RealmEngine, SigningKey
 from ama2sec.errors import Ama2Error, error
 from ama2sec.identity.identity import clock_ms
 
@@ -48,91 +49,68 @@ def load_engine(
 
 
 class Store:
-    """An engine, and who on this loop is told of its entries.
+    """An engine on one event loop.
 
-    ``shared``: others append to the log, so a thread waits for them. ``durable``: an entry waits for the disk, so it is handed in from
-    a thread; else it is handed in on the loop itself, and delivered before ``submit`` returns. ``arrived`` is called on the loop
-    whenever there may be new entries, ``failed`` when the log cannot be followed any more.
+    Where an entry waits for the disk it is handed in from a thread; else on the loop itself. The engine delivers what it has committed,
+    and rings the bell for those who wait for it: ``rung`` is called on the loop with what the bell calls them, ``failed`` when the log
+    cannot be followed any more. Where others may append to the log, a thread follows it.
     """
 
-    def __init__(self, engine: RealmEngine, *, durable: bool, shared: bool) -> None:
+    def __init__(self, engine: RealmEngine) -> None:
         self.engine = engine
-        self._durable = durable
-        self._shared = shared
+        self.bell = RealmBell()
+        self._durable = engine.durability == "full"
+        self._shared = engine.durability is not None
         self._pool: ThreadPoolExecutor | None = None
-        self._watcher: threading.Thread | None = None
-        self._looker: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._handed_in = 0
 
-    def start(self, arrived: Callable[[], None], failed: Callable[[BaseException], None]) -> None:
+    def start(self, rung: Callable[[Iterable[int]], None], failed: Callable[[BaseException], None]) -> None:
         """Begin to watch. To be called on the loop."""
-        self._arrived = arrived
-        self._loop = asyncio.get_running_loop()
+        self._rung = rung
+        loop = self._loop = asyncio.get_running_loop()
+        loop.add_reader(self.bell.fileno(), self._drain)
         if self._durable:
             self._pool = ThreadPoolExecutor(_WRITERS, thread_name_prefix="ama2sec-write")
         if self._shared:
-            told = (self._loop, arrived, failed)
-            watch = threading.Thread(target=self._watch, args=told, name="ama2sec-watch", daemon=True)
-            self._watcher = watch
-            watch.start()
-            look = threading.Thread(target=self._look, args=told, name="ama2sec-latch", daemon=True)
-            self._looker = look
-            look.start()
+            for name, work in (("ama2sec-watch", self._watch), ("ama2sec-latch", self._look)):
+                thread = threading.Thread(target=work, args=(loop, failed), name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
-    def _watch(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        arrived: Callable[[], None],
-        failed: Callable[[BaseException], None],
-    ) -> None:
-        def deliver() -> None:
-            try:
-                arrived()
-            except Exception as fault:  # noqa: BLE001  whoever waits for a message must hear of it
-                failed(fault)
+    def _drain(self) -> None:
+        self._rung(self.bell.drain())
 
+    def _watch(self, loop: asyncio.AbstractEventLoop, failed: Callable[[BaseException], None]) -> None:
+        """Take in what others append: the engine delivers it, and the bell wakes the loop."""
         try:
-            seen = self.engine.records
-            while not self._closed.is_set():
-                self.engine.watch(seen)
-                if self._closed.is_set():
-                    return
-                self.engine.refresh()
-                seen = self.engine.records
-                loop.call_soon_threadsafe(deliver)
-        except RuntimeError:
-            # The loop was closed before the realm was.
-            return
+            self.engine.follow()
         except Exception as fault:  # noqa: BLE001  whoever waits for a message must hear of it
-            if not self._closed.is_set():
-                loop.call_soon_threadsafe(failed, fault)
+            self._tell(loop, failed, fault)
 
-    def _look(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        arrived: Callable[[], None],
-        failed: Callable[[BaseException], None],
-    ) -> None:
+    def _look(self, loop: asyncio.AbstractEventLoop, failed: Callable[[BaseException], None]) -> None:
         """Look at the latch where nobody else does: what is latched, and what ends it, is written into the log (halt.6.2)."""
         seen = -1
-        while not self._closed.wait(_LATCH):
+        while not self._closed.wait(_LATCH) and not loop.is_closed():
             try:
                 now = self.engine.halts.epoch
-                if now == seen:
-                    continue
-                if self.engine.halts.record(clock_ms()):
+                if now != seen and self.engine.halts.record(clock_ms()):
                     seen = self.engine.halts.epoch
-                loop.call_soon_threadsafe(arrived)
-            except RuntimeError:
-                # The loop was closed before the realm was.
-                return
             except Ama2Error as fault:
                 # A disk that refuses un-latches nothing, and may take it later; what stops an engine stops this as well.
                 if fault.blame != "caller" or not fault.code.startswith("Log"):
-                    loop.call_soon_threadsafe(failed, fault)
+                    self._tell(loop, failed, fault)
                     return
+
+    def _tell(
+        self, loop: asyncio.AbstractEventLoop, failed: Callable[[BaseException], None], fault: BaseException
+    ) -> None:
+        # A loop that was closed before the realm was has nobody who waits.
+        with contextlib.suppress(RuntimeError):
+            if not self._closed.is_set():
+                loop.call_soon_threadsafe(failed, fault)
 
     async def submit(self, entry: bytes) -> RealmAnswer:
         """Hand in one entry; it was delivered on this loop when this returns.
@@ -148,7 +126,6 @@ class Store:
             except Ama2Error as fault:
                 if fault.code != "LogBusy" or not left:
                     raise
-        self._arrived()
         self._handed_in += 1
         if self._pool is None and self._handed_in % _SHARE == 0:
             # Nothing else here lets others have the loop.
@@ -162,14 +139,12 @@ class Store:
             self.engine.halts.record(clock_ms())
         else:
             await asyncio.get_running_loop().run_in_executor(self._pool, self.engine.halts.record, clock_ms())
-        self._arrived()
 
     async def refresh(self) -> None:
         """Take in what other processes have appended, now."""
         self._check()
         if self._shared:
             await asyncio.to_thread(self.engine.refresh)
-            self._arrived()
 
     def _check(self) -> None:
         if self._closed.is_set() or asyncio.get_running_loop() is not self._loop:
@@ -178,9 +153,14 @@ class Store:
             )
 
     async def _submit(self, entry: bytes) -> RealmAnswer:
-        if self._pool is None:
+        if self._pool is not None:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self.engine.submit, entry, clock_ms())
+        # Whoever is to have it is woken here, without a turn through the system.
+        self.bell.hold()
+        try:
             return self.engine.submit(entry, clock_ms())
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self.engine.submit, entry, clock_ms())
+        finally:
+            self._drain()
 
     async def close(self) -> None:
         """End the watch; what was handed in is finished first."""
@@ -189,7 +169,8 @@ class Store:
             self.engine.end_watch()
         if self._pool is not None:
             await asyncio.to_thread(self._pool.shutdown)
-        for thread in (self._watcher, self._looker):
-            if thread is not None:
-                await asyncio.to_thread(thread.join)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
+        if self._loop is not None:
+            self._loop.remove_reader(self.bell.fileno())
         self.engine.halts.close()

@@ -15,7 +15,6 @@ from ama2sec._native import EntryParts, SigningKey
 from ama2sec.errors import Ama2Error
 from ama2sec.identity.identity import clock_ms
 from ama2sec.limits import MAX_BODY
-from ama2sec.realm.inbox import Mailbox
 from tests.on_loop import code_of, database, on_loop, take, waiting
 
 
@@ -220,9 +219,8 @@ async def test_the_memory_of_an_inbox_is_bounded() -> None:
         a, b = await realm.agent("a"), await realm.agent("b", limit=10)
         for number in range(50):
             await a.send(str(number), to="b")
-        box: Mailbox = b.mailbox
-        assert len(box._waiting) == len(box._queue) == 10
-        assert box.overflow is not None
+        positions, overflow = b.mailbox.waiting()
+        assert (len(positions), overflow) == (10, positions[-1] + 1)
         assert len(await take(b, 50)) == 50
 
 

@@ -151,7 +151,7 @@ fn what_is_no_realm_file_is_named() {
     assert_eq!(code(SqliteLog::create(&path, Durability::Full)), Code::FileExists);
     let made = files.log(Durability::Full);
     let path = made.path().to_owned();
-    assert_eq!(made.durability(), Durability::Full);
+    assert_eq!(made.durability(), Some(Durability::Full));
     assert_eq!(code(SqliteLog::open(&path, Some(Durability::Normal))), Code::ArgumentRange);
     assert!(SqliteLog::open(&path, Some(Durability::Full)).is_ok());
     drop(made);

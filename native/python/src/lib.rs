@@ -11,6 +11,7 @@ mod realm;
 mod realm_draft;
 mod realm_entry;
 mod realm_file;
+mod realm_inbox;
 mod realm_questions;
 mod replay;
 mod rfc6962;
@@ -55,6 +56,8 @@ mod _core {
     use crate::realm_entry::RealmEntry;
     #[pymodule_export]
     use crate::realm_file::RealmFile;
+    #[pymodule_export]
+    use crate::realm_inbox::{RealmBell, RealmInbox};
     #[pymodule_export]
     use crate::replay::{
         Checkpoint, RealmVerified, Replay, check_checkpoint, check_equivocation, check_fork, check_receipt,

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use ama2sec_core::errors::{Code, Error, Result};
 use ama2sec_core::history::consistency::prove_consistency;
 use ama2sec_core::history::sha_tree::Rfc6962;
+use ama2sec_core::identity::Name;
 use ama2sec_core::message::{Id as CoreId, parse_message};
 use ama2sec_core::realm::engine::{Answer, Engine, Submission};
+use ama2sec_core::realm::inbox::{Opening, Whom};
 use ama2sec_core::realm::log::{Durability, Log, MemoryLog, SqliteLog};
 use ama2sec_core::realm::record::Record;
 use ama2sec_core::realm::replica::Replica;
@@ -22,6 +24,7 @@ use crate::identity::{Id, SigningKey, random};
 use crate::message::{choose_body, from_json, given_body};
 use crate::realm_draft::{RealmContext, context_in};
 use crate::realm_entry::RealmEntry;
+use crate::realm_inbox::{RealmBell, RealmInbox};
 use crate::realm_questions::{answer, to_json};
 
 /// What became of one entry that was handed in.
@@ -332,7 +335,46 @@ impl RealmEngine {
     /// Entries in order from a position, at most `limit`; fewer before the end if they are many. Each is one that was admitted or rejected here.
     fn entries(&self, py: Python<'_>, position: u64, limit: usize) -> PyResult<Vec<RealmEntry>> {
         let found = guard_detached(py, || self.0.entries(position, limit))?;
-        Ok(found.into_iter().map(RealmEntry).collect())
+        Ok(found.into_iter().map(RealmEntry::new).collect())
+    }
+
+    /// Where the entry with an id stands in the log.
+    fn position_of(&self, py: Python<'_>, id: &Id) -> PyResult<Option<u64>> {
+        guard_detached(py, || self.0.position_of(&id.0))
+    }
+
+    /// `full` or `normal`, as the file says; None: there is no file.
+    #[getter]
+    fn durability(&self) -> Option<&'static str> {
+        self.0.log().durability().map(Durability::as_str)
+    }
+
+    /// Open the inbox of an agent, or of a sub-agent (`child`), which only its id reaches. All below `start` was acknowledged, and so were the
+    /// messages at `acked`. Raises `AgentInUse`, `ArgumentRange`, `NameForm`.
+    #[pyo3(signature = (bell, agent, *, groups=Vec::new(), child=false, limit, start, acked=Vec::new()))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
+    fn inbox(
+        &self,
+        py: Python<'_>,
+        bell: &RealmBell,
+        agent: &Id,
+        groups: Vec<String>,
+        child: bool,
+        limit: u32,
+        start: u64,
+        acked: Vec<u64>,
+    ) -> PyResult<RealmInbox> {
+        guard_detached(py, || {
+            let groups = groups.iter().map(|group| Name::parse(group)).collect::<Result<_>>()?;
+            let whom = Whom { id: agent.0, groups, child };
+            let opening = Opening { whom, limit, start, acked: acked.into_iter().collect() };
+            Ok(RealmInbox::new(Arc::clone(&self.0), self.0.open_inbox(opening, &bell.0)?))
+        })
+    }
+
+    /// Take in, and deliver, what other processes append, until `end_watch`.
+    fn follow(&self, py: Python<'_>) -> PyResult<()> {
+        guard_detached(py, || self.0.follow())
     }
 
     /// Take in what other processes have appended.

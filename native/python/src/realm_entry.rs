@@ -1,5 +1,7 @@
 //! An entry of a realm, for Python: what a replica took in, as it is delivered.
 
+use std::sync::Arc;
+
 use ama2sec_core::message::{self as core, Body, BodyPart, claims_to_json, encode_entry};
 use ama2sec_core::realm::engine::Delivered;
 use ama2sec_core::realm::view::code_name;
@@ -11,7 +13,7 @@ use crate::message::from_json;
 
 /// An entry that is in a realm's log, with its record. Only an engine makes one, behind its own judgement.
 #[pyclass(frozen, module = "ama2sec")]
-pub struct RealmEntry(pub Delivered);
+pub struct RealmEntry(pub Arc<Delivered>);
 
 #[pymethods]
 impl RealmEntry {
@@ -140,6 +142,10 @@ impl RealmEntry {
 }
 
 impl RealmEntry {
+    pub fn new(entry: Delivered) -> RealmEntry {
+        RealmEntry(Arc::new(entry))
+    }
+
     fn claims_of(&self) -> &core::Claims {
         self.0.envelope.claims()
     }

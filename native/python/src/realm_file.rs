@@ -92,7 +92,7 @@ impl RealmFile {
     /// Entries that were judged, in order from a position, at most `limit`; fewer before the end if they are many.
     fn entries(&self, py: Python<'_>, position: u64, limit: usize) -> PyResult<Vec<RealmEntry>> {
         let found = guard_detached(py, || self.inner()?.entries(position, limit))?;
-        Ok(found.into_iter().map(RealmEntry).collect())
+        Ok(found.into_iter().map(RealmEntry::new).collect())
     }
 
     /// A question about what was judged, as `RealmVerified.ask`.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::budget::Limits;
 use super::export::{READ, export};
+use super::inbox::Router;
 use super::log::{Log, Pair};
 use super::queue::Queue;
 use super::receipt::{check_covers, encode_receipt};
@@ -45,11 +46,26 @@ pub struct Delivered {
 }
 
 impl Delivered {
+    /// What was judged in this moment, with its body if it has one.
+    pub(super) fn judged(pair: &Pair, envelope: &UnverifiedEnvelope) -> Delivered {
+        let body = match (&pair.body, &envelope.claims().body) {
+            (Some((salt, body)), _) => Body::Present { salt: *salt, body: Box::from(&**body) },
+            (None, Some(_)) => Body::Withheld,
+            (None, None) => Body::None,
+        };
+        Delivered { record: pair.record, envelope: envelope.clone(), body }
+    }
+
+    /// A pair of which the record and the envelope were held against what was taken in.
+    pub(super) fn checked(pair: &Pair, envelope: UnverifiedEnvelope) -> Result<Delivered> {
+        let body = envelope.check_body(pair.body_part())?;
+        Ok(Delivered { record: pair.record, envelope, body })
+    }
+
     /// A pair that was read again: it is the one that the replica took in at this position.
     pub(super) fn of(replica: &mut Replica, position: u64, pair: Pair) -> Result<Delivered> {
         let envelope = replica.check_again(position, &pair)?;
-        let body = envelope.check_body(pair.body_part())?;
-        Ok(Delivered { record: pair.record, envelope, body })
+        Delivered::checked(&pair, envelope)
     }
 }
 
@@ -62,6 +78,7 @@ pub struct Engine<L> {
     pub(super) key: SigningKey,
     pub(super) core: Mutex<Core>,
     pub(super) queue: Queue,
+    pub(super) router: Router,
     pub(super) latch: Latch,
     pub(super) latches: bool,
     operators: Mutex<Arc<Operators>>,
@@ -85,7 +102,8 @@ impl<L: Log> Engine<L> {
     /// Before the first record, and with nothing that stops it.
     pub(super) fn over(log: L, key: SigningKey, limits: Limits) -> Engine<L> {
         let (core, operators) = (Mutex::new(Core::new(limits)), Mutex::default());
-        Engine { log, key, core, queue: Queue::default(), latch: Latch::in_memory(), latches: true, operators }
+        let (queue, router) = (Queue::default(), Router::default());
+        Engine { log, key, core, queue, router, latch: Latch::in_memory(), latches: true, operators }
     }
 
     pub(super) fn operators(&self) -> Result<MutexGuard<'_, Arc<Operators>>> {

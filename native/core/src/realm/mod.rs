@@ -17,6 +17,7 @@ pub mod export;
 pub mod follower;
 mod grants;
 pub mod halts;
+pub mod inbox;
 pub mod log;
 mod queue;
 mod rebuild;

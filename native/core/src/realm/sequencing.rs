@@ -150,6 +150,7 @@ impl<L: Log> Engine<L> {
         let expected = core.replica.records();
         let mut pairs: Vec<Pair> = Vec::with_capacity(items.len());
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(items.len());
+        let mut read: Vec<UnverifiedEnvelope> = Vec::with_capacity(items.len());
         let mut erased: Vec<u64> = Vec::new();
         for (place, (body, incoming)) in own.iter().chain(items).enumerate() {
             if place == firsts.len() && !latched.is_clear() {
@@ -170,6 +171,7 @@ impl<L: Log> Engine<L> {
                     let error = if let Verdict::Rejected(error, _) = &verdict { Some(error.clone()) } else { None };
                     let kept = if error.is_none() { body } else { None };
                     pairs.push(Pair { record, envelope: entry.shared_bytes(), body: kept });
+                    read.push(entry.parsed().clone());
                     let delta = verdict.into_delta();
                     erased.extend(delta.erases().and_then(|message| core.positions.get(message)));
                     core.take_in(&record, &entry, delta)?;
@@ -183,6 +185,7 @@ impl<L: Log> Engine<L> {
         if !pairs.is_empty() && !self.commit(core, expected, &pairs)? {
             return Ok(None);
         }
+        self.deliver(core, expected, &pairs, read);
         self.settle_slots(core, &latched, &firsts);
         outcomes.drain(..firsts.len());
         // Behind the commit nothing may fail any more: whoever is told of a fault believes that nothing was taken.
@@ -287,6 +290,7 @@ impl<L: Log> Engine<L> {
                 core.take_over(&pairs, Asking::Everything)?;
             }
             if self.check_committed(core)? {
+                self.deliver_from_log(core, core.replica.records());
                 return Ok(());
             }
         }

@@ -84,6 +84,11 @@ pub trait Log: Source + Send + Sync {
     /// Ends every `watch` that waits, and every later one at once.
     fn end_watch(&self);
 
+    /// What a commit waits for. None: there is no disk.
+    fn durability(&self) -> Option<Durability> {
+        None
+    }
+
     /// Keeps a small value beside the log.
     fn put_control(&self, name: &str, value: &[u8]) -> Result<()>;
 
@@ -123,6 +128,10 @@ impl<L: Log + ?Sized> Log for Arc<L> {
 
     fn end_watch(&self) {
         (**self).end_watch();
+    }
+
+    fn durability(&self) -> Option<Durability> {
+        (**self).durability()
     }
 
     fn put_control(&self, name: &str, value: &[u8]) -> Result<()> {

@@ -80,10 +80,6 @@ impl SqliteLog {
         &self.path
     }
 
-    pub fn durability(&self) -> Durability {
-        self.durability
-    }
-
     fn check_process(&self) -> Result<()> {
         if std::process::id() == self.process {
             return Ok(());
@@ -292,6 +288,10 @@ impl Log for SqliteLog {
 
     fn end_watch(&self) {
         self.wake.end();
+    }
+
+    fn durability(&self) -> Option<Durability> {
+        Some(self.durability)
     }
 
     fn put_control(&self, name: &str, value: &[u8]) -> Result<()> {
