@@ -217,9 +217,8 @@ fn lineage(state: &State, conversation: &Id, branch: &Id) -> Result<Vec<(Id, u64
         .ok_or_else(|| unknown(Code::ConversationUnknown, "a conversation of this realm", conversation))?
         .branches();
     let number = branches.number(branch);
-    let mut at = branches.get(
-        number.ok_or_else(|| unknown(Code::BranchUnknown, "a branch of this conversation", branch))?,
-    )?;
+    let mut at =
+        branches.get(number.ok_or_else(|| unknown(Code::BranchUnknown, "a branch of this conversation", branch))?)?;
     let mut lineage = vec![(at.id, at.size)];
     while let Some(parent) = at.parent {
         let base = at.base;
