@@ -57,7 +57,7 @@ class Lease:
     _size: int
     """Bytes of acknowledgements behind the state."""
     _kept: int
-    """``below``, as it is in the file."""
+    """``below``, as it is in the file; -1 before there is one."""
 
     def __init__(self, path: Path | None, start: int = 0, clock: Callable[[], int] = clock_ms) -> None:
         self._path = path
@@ -67,6 +67,8 @@ class Lease:
         self._counters: dict[Id, int] = {}
         self._lock: int | None = None
         self._descriptor: int | None = None
+        """Where acknowledgements go, from the first one on: an agent that has none needs none."""
+        self._kept = -1
         self._epoch = -1
         self.below = start
         """Every message at a lower position that is addressed to the agent was acknowledged."""
@@ -139,10 +141,12 @@ class Lease:
         self.check()
         self._acked.add(position)
         self.advance(below)
-        if self._descriptor is None or self._path is None:
+        if self._path is None:
             return
         line = b"%d %d\n" % (position, self.below)
         try:
+            if self._descriptor is None:
+                self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
             os.write(self._descriptor, line)
         except OSError as fault:
             raise _files.unwritable(self._path, fault) from None
@@ -192,14 +196,10 @@ class Lease:
         state = {"ama2sec-agent": 1, "epoch": self._epoch, "below": self.below, "acked": sorted(self._acked)}
         data = json.dumps(state).encode() + b"\n"
         _files.write_whole(self._path, data, replace=True, mode=0o600)
-        old = self._descriptor
-        try:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        except OSError as fault:
-            raise _files.unwritable(self._path, fault) from None
-        finally:
-            if old is not None:
-                os.close(old)
+        # It is another file now.
+        old, self._descriptor = self._descriptor, None
+        if old is not None:
+            os.close(old)
         self._size, self._kept = 0, self.below
 
     def close(self) -> None:
@@ -208,7 +208,7 @@ class Lease:
         if self._lock is None:
             return
         try:
-            if self._descriptor is not None and self.below != self._kept:
+            if self._kept >= 0 and self.below != self._kept:
                 self._write()
         finally:
             if self._descriptor is not None:

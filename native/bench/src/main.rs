@@ -3,6 +3,7 @@
 
 mod admission;
 mod clock;
+mod delivery;
 mod latch;
 mod log;
 mod opening;
@@ -45,6 +46,9 @@ fn main() -> Outcome {
         ["latch"] => return latch::run(),
         _ => {}
     }
+    if asked.first().is_some_and(|first| first == "delivery") {
+        return delivery::run();
+    }
     if let [log, open, rest @ ..] = asked.as_slice()
         && (log.as_str(), open.as_str()) == ("log", "--open")
     {
@@ -59,6 +63,7 @@ fn main() -> Outcome {
         admission::run()?;
         log::run(!asked.is_empty())?;
         latch::run()?;
+        delivery::run()?;
     }
     trees::run(&asked)
 }

@@ -17,7 +17,7 @@ pub struct Whom {
 
 /// An entry that somebody is to handle.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Addressed<'a> {
+pub struct Addressed<'a> {
     /// None: everyone enrolled.
     pub to: Option<&'a [Addr]>,
     pub author: &'a Id,

@@ -9,7 +9,7 @@ mod mailbox;
 mod router;
 mod shard;
 
-pub use addressed::Whom;
+pub use addressed::{Addressed, Whom};
 pub use bell::Bell;
 pub use delivering::{Consumed, Opening};
 pub use router::{Held, Router, Taken};

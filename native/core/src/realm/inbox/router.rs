@@ -118,7 +118,7 @@ impl Router {
     // -- arriving ----------------------------------------------------------------------------------------------------
 
     /// Hands an entry on to all of this process who are to have it (agent.3.1); `make` is called where there is one.
-    pub(super) fn put(&self, entry: Addressed<'_>, position: u64, make: &mut dyn FnMut() -> Arc<Delivered>) {
+    pub fn put(&self, entry: Addressed<'_>, position: u64, make: &mut dyn FnMut() -> Arc<Delivered>) {
         let mut arrival = Arrival::new(position, make);
         let Some(to) = entry.to else {
             return self.each_shard(&mut arrival, |shard, arrival| shard.put_to_all(entry.author, arrival));
