@@ -167,3 +167,19 @@ def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     lease = Lease(tmp_path / "a.state")
     assert (tmp_path / "a.state").stat().st_mode & 0o777 == 0o600
     lease.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no list of what is open")
+def test_an_agent_that_acknowledges_nothing_holds_one_descriptor(tmp_path: Path) -> None:
+    def held() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    before = held()
+    lease = Lease(tmp_path / "a.state")
+    assert held() == before + 1
+    for position in range(3):
+        lease.acknowledge(position, position + 1)
+        assert held() == before + 2
+    lease.close()
+    assert held() == before
+    assert Lease(tmp_path / "a.state").is_acknowledged(2)
