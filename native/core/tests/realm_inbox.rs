@@ -41,6 +41,8 @@ const SILENT: u8 = 2;
 const THIRD: u8 = 3;
 /// The body of a message is another one, when it is read.
 const SWAPPED: u8 = 4;
+/// Somebody else has the checkpoint.
+const BUSY: u8 = 5;
 
 impl Source for Fickle {
     fn head(&self) -> Result<u64> {
@@ -60,6 +62,9 @@ impl Source for Fickle {
     }
 
     fn checkpoint(&self) -> Result<Option<String>> {
+        if self.way.load(Ordering::SeqCst) == BUSY {
+            return Err(Error::new(Code::LogBusy, "a lock", "none"));
+        }
         self.inner.checkpoint()
     }
 }
@@ -370,6 +375,24 @@ fn what_cannot_be_read_when_it_comes_is_read_later_and_a_log_that_lies_is_named(
 }
 
 #[test]
+fn what_was_judged_and_not_yet_held_against_a_checkpoint_is_delivered_with_the_next_commit() {
+    let log = Arc::new(Fickle::default());
+    let (mut office, bell) = (office(Arc::clone(&log)), bell());
+    let [amy, ..] = office.people[..] else { panic!() };
+    let held = office.here(1, 10, &bell);
+    let realm = office.desk.realm();
+    let rival = Engine::load(Arc::clone(&log.inner), key(SEQUENCER), &realm, Limits::NONE, Start::Quick).unwrap();
+    let (theirs, mine) = (office.opening(amy, None, vec![]), office.opening(amy, None, vec![]));
+    rival.submit(Submission { envelope: &theirs, body: Some(BODY) }, START).unwrap();
+    log.way.store(BUSY, Ordering::SeqCst);
+    assert_eq!(office.desk.engine.refresh().unwrap_err().code, Code::LogBusy);
+    assert_eq!(office.desk.engine.router().waiting(&held).unwrap(), (vec![], None));
+    log.way.store(0, Ordering::SeqCst);
+    let position = office.send(&mine);
+    assert_eq!(office.desk.engine.router().waiting(&held).unwrap(), (vec![position - 1, position], None));
+}
+
+#[test]
 fn the_memory_is_bounded_and_nothing_is_lost() {
     let (mut office, bell) = (office(MemoryLog::new()), bell());
     let [amy, ..] = office.people[..] else { panic!() };
@@ -472,6 +495,16 @@ fn consumed_is_the_prefix_before_the_first_message_that_waits_wherever_it_is() {
     let code = |chat: &Id, branch: &Id| office.desk.engine.consumed(&held, chat, branch).unwrap_err().code;
     assert_eq!(code(&[1; 32], &side), Code::ConversationUnknown);
     assert_eq!(code(&chat, &[1; 32]), Code::BranchUnknown);
+    // What was acknowledged before the agent was opened holds nothing back, wherever it is.
+    office.desk.engine.router().close(&held).unwrap();
+    let acked = BTreeSet::from([mine[1], mine[3]]);
+    let opening = Opening { whom: office.whom(1), limit: 1, start: mine[0], acked };
+    let again = office.desk.engine.open_inbox(opening, &bell).unwrap();
+    let router = office.desk.engine.router();
+    assert_eq!(router.waiting(&again).unwrap(), (vec![mine[0]], Some(mine[2])));
+    router.acknowledge(&again, mine[0]).unwrap();
+    let size = |branch: &Id| office.desk.engine.consumed(&again, &chat, branch).unwrap().size;
+    assert_eq!((size(&chat), size(&side)), (6, 5));
 }
 
 #[test]
