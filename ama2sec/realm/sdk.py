@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final
 
-from ama2sec._native import Id, RealmEngine, RealmInbox
+from ama2sec._native import Id, RealmEngine, RealmEntry, RealmInbox
 from ama2sec.errors import CallerError, error
 from ama2sec.identity import Identity, Offer
 from ama2sec.identity.identity import addresses
@@ -367,6 +367,10 @@ class Realm:
     def position(self) -> int:
         """How many records the log has, as far as it was taken in here: where the next one will stand."""
         return self.engine.records
+
+    def entries(self, position: int, limit: int) -> list[RealmEntry]:
+        """Entries of the log from a position on, admitted and rejected, as they were judged here; at most ``limit``."""
+        return self.engine.entries(position, limit)
 
     def inbox_of(self, agent: Agent, lease: Lease, limit: int) -> RealmInbox:
         """What is addressed to an agent goes there from now on (spec agent.3). Raises ``AgentInUse``."""
