@@ -76,10 +76,11 @@ def _steps(kind: str, of_a: Any, of_b: Any, of_end: Any) -> Steps | None:
         case "approvals" if last is not None:
             end["approvals"] = [last, 2 if last == "s" else 1, ["work", "check"]]
         case "inner" if of_b[0] == ALL and of_b[1]:
-            b["approvals"] = [of_b[1][-1], 1, ["check"]]
+            b["approvals"] = [of_b[1][-1], 1, ["work"]]
             end["by"] = ["work"]
         case "double" if last == "s" and of_b == (ALL, ["s"]):
-            b["approvals"], end["approvals"] = ["s", 1, ["work", "check"]], ["s", 2, ["work", "check"]]
+            b["approvals"], end["approvals"] = ["s", 1, ["work"]], ["s", 2, ["work", "check"]]
+            end["when"] = [["s", "n", 1, 1]]
         case "when":
             end["when"] = [["s", "n", 1, 1]]
         case "deadline":
