@@ -178,7 +178,7 @@ impl Bench {
         let seq = Seq { epoch: START, counter: *counter };
         let mut salt = [0; 16];
         salt[..8].copy_from_slice(&self.random.below(u64::MAX).to_be_bytes());
-        Ok(Parts { recipients: Vec::new(), seq, time: START, salt, body: None })
+        Ok(Parts { recipients: Vec::new(), seq, time: START, salt, body: None, workflow: None })
     }
 
     /// An entry by some author in some branch, after all that is in it now.
@@ -250,7 +250,7 @@ impl Bench {
 
     fn submit_many(&self, slice: &[Made]) -> Outcome {
         let items: Vec<Submission<'_>> =
-            slice.iter().map(|made| Submission { envelope: &made.envelope, body: None }).collect();
+            slice.iter().map(|made| Submission { envelope: &made.envelope, body: None, workflow: None }).collect();
         self.engine.submit_many(&items, START)?.iter().try_for_each(admitted)
     }
 

@@ -53,7 +53,7 @@ fn parts(counter: u32, salt: u16) -> Parts<'static> {
     bytes[..4].copy_from_slice(&counter.to_be_bytes());
     bytes[4..6].copy_from_slice(&salt.to_be_bytes());
     let seq = Seq { epoch: START, counter };
-    Parts { recipients: Vec::new(), seq, time: START, salt: bytes, body: None }
+    Parts { recipients: Vec::new(), seq, time: START, salt: bytes, body: None, workflow: None }
 }
 
 pub(crate) fn admitted(answer: &Answer) -> Outcome {
