@@ -368,6 +368,10 @@ class Realm:
         """How many records the log has, as far as it was taken in here: where the next one will stand."""
         return self.engine.records
 
+    def entries(self, position: int, limit: int) -> list[RealmEntry]:
+        """Entries of the log from a position on, admitted and rejected, as they were judged here; at most ``limit``."""
+        return self.engine.entries(position, limit)
+
     def inbox_of(self, agent: Agent, lease: Lease, limit: int) -> RealmInbox:
         """What is addressed to an agent goes there from now on (spec agent.3). Raises ``AgentInUse``."""
         return self.engine.inbox(

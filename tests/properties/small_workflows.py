@@ -34,6 +34,7 @@ NOBODY: Final = 1 << 20
 """The number of a message that there is not."""
 OTHER = b"o" * 32
 MAX_BRANCHES: Final = 3
+TICK: Final = 6
 GOOD, BAD = (("n", 1),), (("n", 2),)
 LONG: Final = 60
 """Moves after which an honest order should have ended."""
@@ -53,7 +54,7 @@ ENDS: Final = [(ALL, ["b"]), (ALL, ["a", "b"]), (ANY, ["a", "b"]), (ALL, ["s"])]
 def family() -> Iterator[tuple[str, Steps]]:
     """Definitions of four steps (start, two in the middle, end) with all shapes of needs, and what else they may have."""
     for number, (of_a, of_b, of_end) in enumerate(itertools.product(_needs("b"), _needs("a"), ENDS)):
-        for kind in ("twice", "once", "choice", "approvals", "inner", "when", "deadline", "wait"):
+        for kind in ("twice", "once", "choice", "approvals", "inner", "double", "when", "deadline", "wait"):
             steps = _steps(kind, of_a, of_b, of_end)
             if steps is not None and _is_sound(steps):
                 yield f"{number}-{kind}", steps
@@ -75,14 +76,17 @@ def _steps(kind: str, of_a: Any, of_b: Any, of_end: Any) -> Steps | None:
         case "approvals" if last is not None:
             end["approvals"] = [last, 2 if last == "s" else 1, ["work", "check"]]
         case "inner" if of_b[0] == ALL and of_b[1]:
-            b["approvals"] = [of_b[1][-1], 1, ["check"]]
+            b["approvals"] = [of_b[1][-1], 1, ["work"]]
             end["by"] = ["work"]
+        case "double" if last == "s" and of_b == (ALL, ["s"]):
+            b["approvals"], end["approvals"] = ["s", 1, ["work"]], ["s", 2, ["work", "check"]]
+            end["when"] = [["s", "n", 1, 1]]
         case "when":
             end["when"] = [["s", "n", 1, 1]]
         case "deadline":
-            end["deadline"] = 5
+            end["deadline"] = TICK
         case "wait":
-            b["deadline"] = 5
+            b["deadline"] = TICK - 1
         case "twice" | "once":
             pass
         case _:
@@ -293,7 +297,7 @@ class Game:
     def move(self, said: Said | None) -> None:
         """An entry that the model admits, or None: time passes."""
         if said is None:
-            self.time += 6
+            self.time += TICK
             return
         verdict = self.model.verdict(said, self.time)
         assert (verdict, self.player.take(said, self.time)) == ("ok", "ok"), said
@@ -328,11 +332,10 @@ class Game:
     def acts(self) -> Iterator[Act]:
         """Every step of every instance, and every approval of what was done in it; and a start."""
         for each in self.steps:
-            yield Act(each["name"], None, self.outputs(each, good=True))
-            for instance in self.instances():
+            for instance in (None, *self.instances()):
                 for good in (True, False) if each["outputs"] and self.has("when") else (True,):
                     yield Act(each["name"], instance, self.outputs(each, good=good))
-                if each["approvals"] is not None:
+                if each["approvals"] is not None and instance is not None:
                     for subject in self.model.transitions(instance):
                         yield Act(each["name"], instance, (), subject.number)
 
@@ -508,19 +511,28 @@ def always_ends(steps: Steps, depth: int, count: Counter[str]) -> None:
             game.model, game.time = copy.deepcopy(kept[0]), kept[1]
 
 
-def walk(game: Game, rng: Random, length: int, count: Counter[str]) -> None:
-    """Moves at random, and what somebody might try where they lead to; then an honest order, as far as it goes."""
+def walk(game: Game, rng: Random, length: int, count: Counter[str], *, silent: int = 0) -> None:
+    """Moves at random, and, after some, what somebody might try wherever they lead; then an honest order, as far as it goes."""
     game.begin()
-    for _ in range(length):
-        moves = list(game.moves())
-        if not moves:
+    for number in range(length):
+        drawn = _drawn(list(game.moves()), rng)
+        if not drawn:
             break
-        forks = [move for move in moves if move is not None and move.fork]
-        game.move(rng.choice(forks) if forks and rng.random() < 0.2 else rng.choice(moves))
-    game.ask_all(count)
+        game.move(drawn[0])
+        if number >= silent or number == length - 1:
+            game.ask_all(count)
     for instance in game.instances():
         count["ended"] += finish(game, instance)
     count["walks"] += 1
+
+
+def _drawn(moves: list[Said | None], rng: Random) -> list[Said | None]:
+    """One of them: a fifth are forks, half of the others approvals, as far as there are any."""
+    forks = [move for move in moves if move is not None and move.fork]
+    words = [move for move in moves if move is not None and move.act is not None and move.act.approves is not None]
+    others = [move for move in moves if move not in forks and move not in words]
+    kinds = [forks] * (rng.random() < 0.2) + [words] * (rng.random() < 0.5) + [others, words, forks]
+    return [rng.choice(next(kind for kind in kinds if kind))] if moves else []
 
 
 def main(depth: int, share: int, of: int) -> None:
@@ -531,9 +543,9 @@ def main(depth: int, share: int, of: int) -> None:
             continue
         explore(steps, depth, Quick(steps), count)
         signed = Signed(steps)
-        explore(steps, max(1, depth - 2), signed, count)
+        explore(steps, max(1, depth - 3), signed, count)
         for walked in range(depth):
-            walk(Game(steps, signed, signed.world.now + 1000), Random(f"{name} {walked}"), 2 * depth, count)
+            walk(Game(steps, signed, signed.world.realm.time), Random(f"{name} {walked}"), 2 * depth, count)
         count["compared"] += signed.compared
         if is_of_use(steps):
             always_ends(steps, depth - 1, count)

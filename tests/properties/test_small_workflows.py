@@ -24,13 +24,13 @@ from tests.properties.small_workflows import (
 
 SEED = os.environ.get("AMA2SEC_SEED", "2026")
 FAMILY = list(family())
+KINDS = Counter(name.split("-")[1] for name, _ in FAMILY)
 CODES = {name for name, row in CATALOGUE.items() if row.built and row.clause.split(".")[:2] == ["admission", "2"]}
 CODES = {name for name in CODES if 32 <= int(CATALOGUE[name].clause.split(".")[2]) <= 40}
 
 
 def test_the_family_is_what_it_was() -> None:
-    kinds = Counter(name.split("-")[1] for name, _ in FAMILY)
-    assert kinds == {
+    assert KINDS == {
         "twice": 180,
         "once": 180,
         "deadline": 180,
@@ -38,36 +38,38 @@ def test_the_family_is_what_it_was() -> None:
         "approvals": 135,
         "when": 79,
         "inner": 68,
+        "double": 7,
         "choice": 12,
     }
     assert sum(is_of_use(steps) for _, steps in FAMILY[::10]) > 80
 
 
-def test_every_history_of_two_moves_of_each_eleventh_definition() -> None:
+def test_every_history_of_two_moves_of_some_definitions() -> None:
     count: Counter[str] = Counter()
-    for _, steps in FAMILY[::11]:
+    for _, steps in FAMILY[::31]:
         explore(steps, 2, Quick(steps), count)
-    assert count["histories"] > 1000
-    assert CODES - {"StepExcluded", "WorkflowEnded", "StepWhen"} <= set(count), sorted(CODES - set(count))
+    assert count["histories"] > 300
+    assert set(count) >= CODES - {"StepExcluded", "WorkflowEnded", "StepWhen"}, sorted(CODES - set(count))
 
 
-def test_walks_through_definitions() -> None:
+def test_walks_through_definitions_of_each_kind() -> None:
     count: Counter[str] = Counter()
-    for number, (name, steps) in enumerate(FAMILY):
-        if "choice" in name or number % 9 == 0:
-            walk(Game(steps, Quick(steps)), Random(f"{SEED} {name}"), 6, count)
+    for kind in sorted(KINDS):
+        of_kind = [(name, steps) for name, steps in FAMILY if name.endswith(kind)]
+        for name, steps in of_kind[:: max(1, len(of_kind) // 7)]:
+            walk(Game(steps, Quick(steps)), Random(f"{SEED} {name}"), 8, count, silent=3)
     assert set(count) >= CODES, sorted(CODES - set(count))
     assert count["ended"] > 20
 
 
 def test_walks_in_both_implementations() -> None:
     count: Counter[str] = Counter()
-    for name, steps in FAMILY[3::50]:
+    for name, steps in FAMILY[3::64]:
         player = Signed(steps)
-        walk(Game(steps, player, TIME + 9), Random(f"{SEED} both {name}"), 6, count)
+        walk(Game(steps, player, TIME + 9), Random(f"{SEED} both {name}"), 6, count, silent=6)
         count["compared"] += player.compared
-    assert count["compared"] > 2000
-    assert CODES - {"StepExcluded", "StepWhen"} <= set(count), sorted(CODES - set(count))
+    assert count["compared"] > 1500
+    assert set(count) >= CODES - {"StepExcluded", "StepWhen"}, sorted(CODES - set(count))
 
 
 def test_an_honest_order_ends_whatever_came_before() -> None:
