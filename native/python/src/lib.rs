@@ -43,8 +43,8 @@ mod _core {
     use crate::lightclient::{Exhibited, LightState, Missing, check_exhibit, make_exhibit, parse_exhibit};
     #[pymodule_export]
     use crate::message::{
-        Context, Draft, ExecutionPath, Message, Signed, UnverifiedEnvelope, check_cbor, make, parse,
-        verify, verify_many,
+        Context, Draft, ExecutionPath, Message, Signed, UnverifiedEnvelope, check_cbor, make, parse, verify,
+        verify_many,
     };
     #[pymodule_export]
     use crate::proofs::{

@@ -90,9 +90,7 @@ pub fn definitions_view(registry: &Registry) -> Value {
 
 /// What workflow a conversation has, and which instances, in the order of their ids.
 pub fn workflows_view(conversation: &Conversation) -> Value {
-    let short = |(id, instance): (&Id, &Instance)| {
-        json!({"id": hex(id), "definition": hex(instance.definition.id()), "ended": instance.has_ended()})
-    };
+    let short = |(id, instance): (&Id, &Instance)| json!({"id": hex(id), "definition": hex(instance.definition.id()), "ended": instance.has_ended()});
     let instances: Vec<Value> = conversation.instances().into_iter().map(short).collect();
     json!({"definition": conversation.definition().map(Name::as_str), "required": conversation.is_workflow_required(),
            "instances": instances})
