@@ -155,8 +155,14 @@ fn forged() -> Outcome {
         Engine::create(MemoryLog::new(), key(SEQUENCER), &genesis(QUORUMS, true), START, Limits::NONE)?;
     let realm = genesis.id;
     let part = enrol_part(realm, "operator", OPERATOR, Purpose::Operator, &[], None);
-    let parts =
-        Parts { recipients: Vec::new(), seq: Seq { epoch: START, counter: 1 }, time: START, salt: [1; 16], body: None, workflow: None };
+    let parts = Parts {
+        recipients: Vec::new(),
+        seq: Seq { epoch: START, counter: 1 },
+        time: START,
+        salt: [1; 16],
+        body: None,
+        workflow: None,
+    };
     let entry = engine.with(|replica| {
         let state = replica.state();
         let seen = state.seen_registry(state.registry_size())?;
