@@ -16,7 +16,7 @@ from ama2sec.errors import error
 if TYPE_CHECKING:
     from ama2sec.realm.handle import Handle, Sent
 
-__all__ = ["Cut", "RolledBack", "UndoneStep", "Undoing", "target_of", "undoing"]
+__all__ = ["Cut", "RolledBack", "Undoing", "UndoneStep", "target_of", "undoing"]
 
 _LIMIT: Final = 10_000
 """Messages that are named; the count is exact whatever it is."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ama2sec.errors import Ama2Error, error
-from ama2sec.reference import halts, workflows
+from ama2sec.reference import halts, rollbacks, workflows
 from ama2sec.reference import registry as rules
 from ama2sec.reference.claims import (
     CLOSE,
@@ -25,14 +25,16 @@ from ama2sec.reference.claims import (
     OPEN,
     REGISTRY_KINDS,
     RESUME,
+    ROLLBACK,
     STOP_KINDS,
     Claims,
 )
 from ama2sec.reference.dag import Branch, Conversation, Granted
 from ama2sec.reference.envelope import Envelope
 from ama2sec.reference.forms import Address, refuse
-from ama2sec.reference.kinds import RIGHT_FORK, RIGHT_MERGE, Genesis, Grant, lies_in
+from ama2sec.reference.kinds import RIGHT_FORK, RIGHT_MERGE, RIGHT_ROLL_BACK, Genesis, Grant, lies_in
 from ama2sec.reference.registry import Registry, RegistryChange
+from ama2sec.reference.rollbacks import Cuts
 from ama2sec.reference.rule_s import EnrolledKey, verify_enrolled
 from ama2sec.reference.scopes import Halt
 from ama2sec.reference.workflows import Move
@@ -56,12 +58,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The entry has a home: leaf ``index`` of ``branch``. ``change`` is what it brings to the registry, or to a workflow."""
+    """The entry has a home: leaf ``index`` of ``branch``. ``change`` is what it brings to the registry, or to a workflow, or cuts."""
 
     conversation: bytes
     branch: bytes
     index: int
-    change: RegistryChange | Halt | Move | None = None
+    change: RegistryChange | Halt | Move | Cuts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def check_realm(state: State, entry: Envelope) -> None:
 def check_place(state: State, entry: Envelope) -> None:
     """Steps 8 and 9: the conversation is there; a genesis is good."""
     claims = entry.claims
-    if claims.kind in {MESSAGE, FORK, CLOSE} and claims.conversation not in state.conversations:
+    if claims.kind in {MESSAGE, FORK, ROLLBACK, CLOSE} and claims.conversation not in state.conversations:
         refuse("ConversationUnknown", "a conversation of this realm", claims.conversation.hex())
     if isinstance(claims.own, Genesis):
         rules.check_genesis(claims.own, entry.kid)
@@ -151,7 +153,12 @@ def admit(state: State, stamp: Stamp, entry: Envelope) -> Verdict:
         if claims.kind == OPEN:
             return Admitted(where, where, 0, _judge_open(state, registry, stamp, entry))
         conversation = state.conversations[where]
-        move = _Judge(registry, conversation, stamp, entry).check()
+        judge = _Judge(registry, conversation, stamp, entry)
+        principal = judge.check()  # 1 to 24
+        if claims.rollback is not None:  # 25 to 31
+            found = rollbacks.judge(registry, stamp.registry_size, entry, conversation, principal)
+            return Admitted(where, found[0], claims.rollback.keep, found[1])
+        move = judge.check_workflow(principal)  # 32 to 40
         if claims.kind == FORK:
             return Admitted(where, entry.message_id, claims.size)
         return Admitted(where, claims.branch, conversation.branches[claims.branch].size, move)
@@ -220,8 +227,8 @@ class _Judge:
         """A child's own grant."""
         return None if self.claims.grant is None else self.conversation.grants[self.claims.grant]
 
-    def check(self) -> Move | None:
-        """What the entry does in a workflow. Raises the first fault."""
+    def check(self) -> bytes:
+        """1 to 24. The principal. Raises the first fault."""
         principal = self.check_authority()  # 1 to 6
         halts.check_halted(self.registry, self.stamp.registry_size, self.entry, self.conversation)  # 7
         rules.check_seq(self.claims, self.conversation.seqs.get(self.claims.agent), self.stamp.time)  # 8, 9
@@ -232,10 +239,12 @@ class _Judge:
         self.check_merges(branch)  # 20 to 23
         if self.claims.fork is not None:
             self.check_fork(self.claims.fork)  # 24
+        return principal
+
+    def check_workflow(self, principal: bytes) -> Move | None:
+        """32 to 40. What the entry does in a workflow."""
         size = self.stamp.registry_size
-        return workflows.judge(
-            self.registry, self.stamp.time, size, self.entry, self.conversation, principal
-        )  # 32 to 40
+        return workflows.judge(self.registry, self.stamp.time, size, self.entry, self.conversation, principal)
 
     def check_authority(self) -> bytes:
         """The principal, who may speak here."""
@@ -248,8 +257,11 @@ class _Judge:
             if self.registry.live(size, principal) is None:  # 1
                 refuse("PrincipalRevoked", "a principal that is live", principal.hex())
         _check_principal(self.registry, size, principal, self.conversation.members)  # 2, 3
+        for grant_id, _ in chain:  # 4
+            if self.conversation.branches[grant_id].undone or self.conversation.tip(grant_id).undone:
+                refuse("GrantUndone", "a grant that stands", grant_id.hex())
         for grant_id, _ in chain:  # 5
-            if self.conversation.branches[grant_id].closed:
+            if self.conversation.tip(grant_id).closed:
                 refuse("GrantEnded", "a grant whose branch is open", grant_id.hex())
         for grant_id, granted in chain:  # 6
             if granted.grant.expires is not None and self.stamp.time >= granted.grant.expires:
@@ -271,8 +283,12 @@ class _Judge:
             refuse("ContextForked", branch.leaves[claims.size - 1].hex(), "another parent")
         if claims.fingerprint != branch.fingerprint(claims.size):  # 16
             refuse("ContextForked", branch.fingerprint(claims.size).hex(), claims.fingerprint.hex())
+        if branch.undone:  # 17
+            refuse("BranchUndone", "a branch that stands", claims.branch.hex())
         if branch.closed:  # 17
             refuse("BranchClosed", "an open branch", claims.branch.hex())
+        if branch.successor is not None:  # 17
+            refuse("BranchSuperseded", branch.successor.hex(), claims.branch.hex())
         return branch
 
     def check_grant(self, branch: Branch, grant: Grant) -> None:
@@ -283,6 +299,7 @@ class _Judge:
         fits = (  # 19
             claims.kind != FORK or grant.rights & RIGHT_FORK,
             not claims.merges or grant.rights & RIGHT_MERGE,
+            claims.kind != ROLLBACK or grant.rights & RIGHT_ROLL_BACK,
             grant.to is None or set(claims.recipients or ()) <= set(grant.to),
             state is None or grant.steps is None or _in_one_of(state.step, grant.steps),
             state is None or state.approves is None,
@@ -305,6 +322,9 @@ class _Judge:
                 refuse("MergeUnder", f"a size above {merged.base}", str(merge.size))
             if merge.fingerprint != merged.fingerprint(merge.size):
                 refuse("MergeForked", merged.fingerprint(merge.size).hex(), merge.fingerprint.hex())
+        for merge in claims.merges:  # 22
+            if merge.size > self.conversation.branches[merge.branch].end:
+                refuse("MergeUndone", "a head of what the branch holds", merge.branch.hex())
         heads = [(branch.id, claims.size)]
         for merge in claims.merges:  # 23
             if self.conversation.ancestors(*heads).get(merge.branch, 0) >= merge.size:
@@ -375,8 +395,11 @@ def _apply_to_registry(state: State, entry: Envelope, verdict: Verdict) -> None:
 
 def _apply_to_conversation(state: State, conversation: Conversation, entry: Envelope, home: Admitted) -> None:
     claims = entry.claims
+    realm = state.registry.realm if state.registry is not None else NO_ID
+    if isinstance(home.change, Cuts):
+        rollbacks.apply(conversation, home.change, entry, realm)
+        return
     if claims.kind in {OPEN, FORK}:
-        realm = state.registry.realm if state.registry is not None else NO_ID
         parent = conversation.branches[claims.branch] if claims.kind == FORK else None
         scope = (realm, conversation.id, home.branch)
         conversation.branches[home.branch] = Branch(scope, parent, home.index, claims.agent)

@@ -36,7 +36,7 @@ from ama2sec.reference.forms import (
 Output: TypeAlias = bool | int | str
 NO_ID: Final = bytes(32)
 
-OPEN, MESSAGE, FORK, CLOSE = 1, 2, 3, 5
+OPEN, MESSAGE, FORK, ROLLBACK, CLOSE = 1, 2, 3, 4, 5
 GENESIS, ENROL, REVOKE, POLICY, DEFINE, ERASE, TERM = range(16, 23)
 REGISTRY_KINDS: Final = range(16, 23)
 HALT, RESUME, LOCAL_HALT = 32, 33, 48
@@ -55,7 +55,7 @@ TYP_OF: Final = {
     **dict.fromkeys((HALT, RESUME), HALT_TYP),
     **dict.fromkeys((LOCAL_HALT, 49, 50), LOG_TYP),
 }
-_NOT_BUILT: Final = {4: "rollback", 49: "snapshot", 50: "sequencer's term"}
+_NOT_BUILT: Final = {49: "snapshot", 50: "sequencer's term"}
 _LABELS: Final = range(1, 28)
 _SCOPE, _REASON, _APPROVES = 17, 26, 27
 
@@ -74,6 +74,7 @@ _REQUIRED: Final[dict[int, frozenset[int]]] = {
     OPEN: frozenset({*range(1, 9), *range(10, 15)}),
     MESSAGE: frozenset(range(1, 13)),
     FORK: frozenset({*range(1, 13), 15}),
+    ROLLBACK: frozenset({*range(1, 13), 16}),
     CLOSE: frozenset({*range(1, 13), 25}),
     GENESIS: frozenset({*range(1, 8), 10, 11, 18}),
     **{kind: frozenset({*range(1, 8), 9, 10, 11, _OWN[kind][0], _APPROVES}) for kind in range(17, 23)},
@@ -138,6 +139,7 @@ class Claims:
     members: tuple[Address, ...] | None
     workflow: tuple[bool, str | None] | None
     fork: kinds.Grant | None
+    rollback: kinds.RollbackClaim | None
     scope: bytes | None
     own: kinds.Own | None
     own_value: Value
@@ -224,6 +226,7 @@ def _read_all(value: dict[int | str, Value], kind: int) -> Claims:  # 5: calls i
         members=claim(13, _members),
         workflow=claim(14, _workflow),
         fork=claim(15, kinds.read_grant),
+        rollback=claim(16, kinds.read_rollback),
         scope=claim(_SCOPE, kinds.read_scope),
         own=claim(own_label, read_own),
         own_value=value.get(own_label),
@@ -271,8 +274,8 @@ def _contradiction_of_realm(c: Claims, kid: bytes) -> str | None:  # c
             return "no registry context in a halt or a resume"
     elif c.registry_size == 0:
         return "a registry inside a realm"
-    if c.grant is not None and (c.grant != c.agent or c.kind not in {MESSAGE, FORK, CLOSE}):
-        return "a grant that is the agent's own, and in a message, a fork or a close"
+    if c.grant is not None and (c.grant != c.agent or c.kind not in {MESSAGE, FORK, ROLLBACK, CLOSE}):
+        return "a grant that is the agent's own, and in a message, a fork, a rollback or a close"
     return None
 
 

@@ -62,6 +62,7 @@ class Instance:
     start_time: int
     transitions: list[Transition] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)
+    rollbacks: int = 0
 
 
 class Branch:
@@ -73,6 +74,9 @@ class Branch:
         self.base = base
         self.opener = opener
         self.closed = False
+        self.undone = False
+        self.cut: int | None = None
+        self.successor: bytes | None = None
         self.merges: dict[int, list[tuple[bytes, int]]] = {}
         self.leaves: list[bytes] = []
         self.root = b""
@@ -89,6 +93,13 @@ class Branch:
     @property
     def size(self) -> int:
         return len(self.leaves)
+
+    @property
+    def end(self) -> int:
+        """Where what it holds ends (rollback.2.1)."""
+        if self.undone:
+            return self.base
+        return self.size if self.cut is None else self.cut
 
     def _append(self, leaf: bytes) -> None:
         self.leaves.append(leaf)
@@ -135,6 +146,13 @@ class Conversation:
             granted = self.grants[at]
             yield at, granted
             at = granted.parent
+
+    def tip(self, branch: bytes) -> Branch:
+        """The branch, or the tip of its successor (rollback.2.6)."""
+        at = self.branches[branch]
+        while at.successor is not None:
+            at = self.branches[at.successor]
+        return at
 
     def ancestors(self, *heads: tuple[bytes, int]) -> Heads:
         """All that these prefixes of branches hold, and what is merged in them, and so on (dag.4.1)."""

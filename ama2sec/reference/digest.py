@@ -39,7 +39,7 @@ def _instance(instance: Instance) -> Value:
         [each.message_id, each.branch, each.index, each.step, each.subject, each.principal]
         for each in instance.approvals
     ]
-    return [instance.id, instance.workflow.id, instance.start_time, 0, transitions, approvals]
+    return [instance.id, instance.workflow.id, instance.start_time, instance.rollbacks, transitions, approvals]
 
 
 def _outputs(transition: Transition) -> Value:
@@ -58,13 +58,21 @@ def _branch(branch: Branch, granted: Granted | None) -> Value:
         branch.base,
         branch.size,
         branch.root,
-        int(branch.closed),
-        None,
-        None,
+        _status(branch),
+        branch.cut,
+        branch.successor,
         branch.opener,
         None if granted is None else _grant(granted),
         merges,
     ]
+
+
+def _status(branch: Branch) -> int:
+    if branch.undone:
+        return 3
+    if branch.closed:
+        return 1
+    return 0 if branch.successor is None else 2
 
 
 def _grant(granted: Granted) -> Value:

@@ -18,6 +18,8 @@ _BODY: Final = _key("body")
 _DEFINITION: Final = _key("definition")
 _NEXT_KEY: Final = _key("next-key")
 _STATE: Final = _key("state")
+_SUCCESSOR: Final = _key("successor")
+_CLOSURE: Final = _key("closure")
 
 
 def message_id(sig_structure: bytes) -> bytes:
@@ -50,6 +52,16 @@ def definition_id(document: bytes) -> bytes:
 def next_key(key: bytes) -> bytes:
     """The digest by which an enrolment commits to the key after it (registry.1.3)."""
     return blake3(key, key=_NEXT_KEY).digest()
+
+
+def successor(rollback: bytes, branch: bytes) -> bytes:
+    """The id of the branch that goes on from what a rollback has left of one (rollback.2.4)."""
+    return blake3(rollback + branch, key=_SUCCESSOR).digest()
+
+
+def closure(encoding: bytes) -> bytes:
+    """The hash of what falls together (rollback.2.3)."""
+    return blake3(encoding, key=_CLOSURE).digest()
 
 
 def state(encoding: bytes) -> bytes:

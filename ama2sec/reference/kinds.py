@@ -31,7 +31,7 @@ from ama2sec.reference.forms import (
 )
 from ama2sec.reference.names import check_name
 
-RIGHT_FORK, RIGHT_MERGE = 1, 2
+RIGHT_FORK, RIGHT_MERGE, RIGHT_ROLL_BACK = 1, 2, 4
 QUORUMS: Final = ("root", "enrol", "revoke", "define", "erase", "resume")
 _MAX_PATTERN: Final = 64
 _MAX_QUORUM: Final = 16
@@ -161,6 +161,28 @@ class Resumption:
 
 Own: TypeAlias = Genesis | Enrolment | Revocation | NewPolicy | Definition | Erasure | Term | Resumption
 """The claim that gives a registry kind, or a resume, its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackClaim:
+    """What is to be undone: the target is cut at ``keep``; so many leaves fall, with this hash of the closure (rollback.1.2)."""
+
+    target: bytes
+    keep: int
+    count: int
+    hash: bytes
+    reason: str
+
+
+def read_rollback(value: Value) -> RollbackClaim:
+    """Claim 16."""
+    target, keep, fall, reason = read_array(value, "claim 16", 4)
+    target, keep = read_id(target, "a branch"), read_uint(keep, "a size", SIZE_END)
+    count, digest = read_array(fall, "a closure", 2)
+    count = read_uint(count, "a count", SIZE_END)
+    if count == 0:
+        refuse("ClaimRange", "at least one leaf that falls", "0")
+    return RollbackClaim(target, keep, count, read_id(digest, "a hash"), read_reason(reason))
 
 
 def read_grant(value: Value) -> Grant | None:

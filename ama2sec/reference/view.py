@@ -20,6 +20,7 @@ from ama2sec.reference.claims import (
     POLICY,
     RESUME,
     REVOKE,
+    ROLLBACK,
     TERM,
     TYP_OF,
     BodyClaim,
@@ -48,9 +49,11 @@ from ama2sec.reference.view_realm import (
     read_grant,
     read_resumption,
     read_revocation,
+    read_rollback,
     read_term,
     view_of_grant,
     view_of_own,
+    view_of_rollback,
 )
 
 _LABELS: Final = {
@@ -69,6 +72,7 @@ _LABELS: Final = {
     "members": 13,
     "workflow": 14,
     "fork": 15,
+    "rollback": 16,
     "scope": 17,
     "document": 18,
     "enrolment": 19,
@@ -84,7 +88,7 @@ _KINDS: Final = {
     "open": OPEN,
     "message": MESSAGE,
     "fork": FORK,
-    "rollback": 4,
+    "rollback": ROLLBACK,
     "close": CLOSE,
     "genesis": GENESIS,
     "enrol": ENROL,
@@ -155,6 +159,8 @@ def _view_of_contents(claims: Claims) -> dict[str, Json]:
         view["workflow"] = {"required": claims.workflow[0], "definition": claims.workflow[1]}
     if claims.kind == FORK:
         view["fork"] = view_of_grant(claims.fork)
+    if claims.rollback is not None:
+        view["rollback"] = view_of_rollback(claims.rollback)
     if claims.kind == CLOSE:
         view["close"] = claims.close
     if claims.scope is not None:
@@ -230,6 +236,8 @@ def _claim(name: str, value: Json, agent: bytes) -> Value:
             return [read_bool(required), None if definition is None else read_text(definition)]
         case "fork":
             return None if value is None else read_grant(value)
+        case "rollback":
+            return None if value is None else read_rollback(value)
         case "document":
             return None if value is None else read_document(value)
         case "enrolment":

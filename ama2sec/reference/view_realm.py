@@ -16,6 +16,7 @@ from ama2sec.reference.kinds import (
     Policy,
     Resumption,
     Revocation,
+    RollbackClaim,
     Term,
 )
 from ama2sec.reference.view_forms import (
@@ -45,6 +46,15 @@ def view_of_grant(grant: Grant | None) -> Json:
         "expires": grant.expires,
         "depth": grant.depth,
         "next": hex_or_null(grant.next),
+    }
+
+
+def view_of_rollback(rollback: RollbackClaim) -> Json:
+    return {
+        "target": rollback.target.hex(),
+        "size": rollback.keep,
+        "closure": {"count": rollback.count, "hash": rollback.hash.hex()},
+        "reason": rollback.reason,
     }
 
 
@@ -105,6 +115,12 @@ def read_grant(value: Json) -> Value:
         read_int(depth),
         read_bytes_or_null(following),
     ]
+
+
+def read_rollback(value: Json) -> Value:
+    target, size, fall, reason = read_members(value, "target", "size", "closure", "reason")
+    count, digest = read_members(fall, "count", "hash")
+    return [read_bytes(target), read_int(size), [read_int(count), read_bytes(digest)], read_text(reason)]
 
 
 def read_document(value: Json) -> Value:

@@ -118,7 +118,7 @@ pub fn typ_of_json(view: &Value) -> Typ {
     kind.map_or(Typ::Message, Kind::typ)
 }
 
-const MEMBERS: [(u64, &str); 25] = [
+const MEMBERS: [(u64, &str); 26] = [
     (1, "realm"),
     (2, "conversation"),
     (3, "kind"),
@@ -134,6 +134,7 @@ const MEMBERS: [(u64, &str); 25] = [
     (13, "members"),
     (14, "workflow"),
     (15, "fork"),
+    (16, "rollback"),
     (17, "scope"),
     (18, "document"),
     (19, "enrolment"),
