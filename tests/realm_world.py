@@ -22,12 +22,13 @@ from ama2sec.reference.envelope import honest_header, make, public_of_seed, thum
 from ama2sec.reference.hashes import body_commitment, next_key
 from ama2sec.reference.realm import Realm, Taken, make_genesis, make_local_halt, make_offer
 from ama2sec.reference.registry import Registry
+from ama2sec.reference.rollbacks import closure, closure_digest
 
 ZEROS: Final = bytes(32)
 BODY_SALT: Final = bytes(range(32))
 TIME: Final = 1_793_000_000_000
 LAX: Final[dict[int, Any]] = {**dict.fromkeys(range(1, 7), 1), 7: False}
-OPEN, MESSAGE, FORK, CLOSE = 1, 2, 3, 5
+OPEN, MESSAGE, FORK, ROLLBACK, CLOSE = 1, 2, 3, 4, 5
 GENESIS, ENROL, REVOKE, POLICY, DEFINE, ERASE, TERM = range(16, 23)
 HALT, RESUME, LOCAL_HALT = 32, 33, 48
 OWN_LABEL: Final = {GENESIS: 18, ENROL: 19, REVOKE: 20, POLICY: 18, DEFINE: 18, ERASE: 22, TERM: 23}
@@ -281,6 +282,22 @@ class World:
 
     def close(self, by: str, conversation: bytes, *, whole: bool = False, **how: Any) -> bytes:
         return self.say(by, conversation, kind=CLOSE, **{"c25": whole} | how)
+
+    def rollback(
+        self, by: str, conversation: bytes, keep: int, *, target: bytes | None = None, falls: Any = None, **how: Any
+    ) -> bytes:
+        """Back to the first ``keep`` leaves of a branch, with all that falls by that, unless it is said."""
+        talk, cut = self.talk(conversation), conversation if target is None else target
+        whole = list(closure_digest(talk, closure(talk, cut, keep))) if falls is None else falls
+        return self.say(by, conversation, kind=ROLLBACK, **{"c16": [cut, keep, whole, "not so"]} | how)
+
+    def rolled(self, by: str, conversation: bytes, keep: int, **how: Any) -> bytes:
+        """Roll back at once; it has to be admitted. The branch in which the target goes on."""
+        found = self.take(self.rollback(by, conversation, keep, **how))
+        assert found.record.code == 0, found.record.code
+        successor = self.talk(conversation).branches[how.get("target") or conversation].successor
+        assert successor is not None
+        return successor
 
     def grant(self, child: str, **changes: Any) -> list[Any]:
         """Claim 15 for a child with the key of this name: it may do all that there is, unless it is changed."""

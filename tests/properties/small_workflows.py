@@ -216,7 +216,7 @@ class Quick(Table):
 _BLANK: Final = Claims(
     realm=ZEROS, conversation=ZEROS, kind=MESSAGE, agent=ZEROS, grant=None, size=0, fingerprint=ZEROS, registry_size=0,
     registry_fingerprint=ZEROS, branch=ZEROS, parent=None, merges=(), workflow_state=None, recipients=(), seq=None, time=TIME,
-    salt=bytes(16), body=None, members=None, workflow=None, fork=None, scope=None, own=None, own_value=None, close=None,
+    salt=bytes(16), body=None, members=None, workflow=None, fork=None, rollback=None, scope=None, own=None, own_value=None, close=None,
     reason=None, approves=None,
 )  # fmt: skip
 

@@ -266,14 +266,14 @@ class Working(Halting):
         heads: list[tuple[bytes, int]] = []
         if rng.random() < 0.5 and len(conversation.branches) > 1:
             heads = [
-                (each.id, each.size)
+                (each.id, each.end)
                 for each in conversation.branches.values()
                 if each is not branch and rng.random() < 0.8 and self.is_new(talk, (branch.id, context["n"]), each)
             ][:16]
         return world.say(who, talk, merges=heads, c7=self.claimed(talk), **context)
 
     def is_new(self, talk: bytes, context: tuple[bytes, int], other: Any) -> bool:
-        return self.world.talk(talk).ancestors(context).get(other.id, 0) < other.size
+        return max(other.base, self.world.talk(talk).ancestors(context).get(other.id, 0)) < other.end
 
     def claimed(self, talk: bytes) -> Any:
         """Claim 7."""
