@@ -17,7 +17,7 @@ LIBPYTHON := import os, sys, sysconfig; at, name = map(sysconfig.get_config_var,
 # Either would silently hide the flags of .cargo/config.toml. Builds with flags of their own call cargo (see CONTRIBUTING.md).
 unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 
-.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate enumerate-workflows test-crash lock presupposed install build clean outside-vectors
+.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate enumerate-workflows enumerate-rollbacks test-crash lock presupposed install build clean outside-vectors
 
 all: build
 
@@ -70,6 +70,10 @@ enumerate: $(BUILT)
 # Every history of a thousand small workflows, of up to DEPTH moves: hours at the depth of 4; SHARE=0/2 and 1/2 are halves.
 enumerate-workflows: $(BUILT)
 	$(PY) -m tests.properties.small_workflows $(or $(DEPTH),4) $(or $(SHARE),0/1)
+
+# Every history of a small conversation with rollbacks, of up to DEPTH moves.
+enumerate-rollbacks: $(BUILT)
+	$(PY) -m tests.properties.small_rollbacks $(or $(DEPTH),4) $(or $(SHARE),0/1)
 
 check: $(BUILT)
 	$(VENV)/bin/ruff format --check .

@@ -262,7 +262,7 @@ def test_make_signs_what_it_is_given() -> None:
     assert code(claims=view | {"recipients": None}) == "ClaimType"
     assert code(claims=view | {"agent_identity": {}}) == "ok"
     assert code(claims={name: value for name, value in view.items() if name != "agent_identity"}) == "ok"
-    assert code(claims=view | {"kind": "rollback"}) == "KindNotBuilt"
+    assert code(claims=view | {"kind": "rollback"}) == "ClaimMissing"
     assert code(claims=view | {"kind": "sequencer-term"}) == "KindNotBuilt"
     assert code(claims=view | {"kind": "snapshot"}) == "KindNotBuilt"
     assert code(claims=view | {"kind": "halt"}) == code(claims=view | {"kind": 48}) == "ClaimMissing"

@@ -62,7 +62,7 @@ FORMS: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("expected, own", FORMS)
+@pytest.mark.parametrize(("expected", "own"), FORMS)
 def test_forms(expected: str, own: Any) -> None:
     world, talk = talk_of()
 
