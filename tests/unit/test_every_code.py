@@ -45,6 +45,8 @@ from ama2sec.history.archive import Archive
 from ama2sec.limits import MAX_BODY, MAX_ITEM
 from ama2sec.realm.bodies import decode_json
 from ama2sec.reference import encode, rule_s
+from ama2sec.reference.claims import LOG_TYP
+from ama2sec.reference.envelope import honest_header
 from tests.shell import start
 from tests.unit.realm_acts import REALM_ACTS
 from tests.unit.workflow_acts import WORKFLOW_ACTS
@@ -278,7 +280,7 @@ ACTS: dict[str, Callable[[Place], object]] = {
     "ListOrder": claims(c8=["bob", "bob"]),
     "NameForm": claims(c8=["Bob"]),
     "KindUnknown": claims(c3=99),
-    "KindNotBuilt": claims(c3=4),
+    "KindNotBuilt": lambda _: parse(signed(message_claims(c3=49), header=honest_header(KID["alice"], LOG_TYP))),
     "TypKind": claims(c3=32),
     "TranscriptForm": conversation(data=encode([0, "poem", 1])),
     "TranscriptVersion": conversation(data=encode([0, "ama2sec-transcript", 2])),

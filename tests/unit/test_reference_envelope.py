@@ -10,6 +10,7 @@ import pytest
 from ama2sec.errors import Ama2Error
 from ama2sec.limits import MAX_CLAIMS, MAX_ENVELOPE, MAX_ITEM
 from ama2sec.reference import encode, parse, verify
+from ama2sec.reference.claims import LOG_TYP
 from ama2sec.reference.envelope import honest_header
 from tests.world import (
     BODY_SALT,
@@ -162,7 +163,7 @@ CASES: list[tuple[str, dict[Any, Any]]] = [
     ("KindUnknown", message_claims(c3=0)),
     ("KindUnknown", message_claims(c3=6)),
     ("KindUnknown", message_claims(c3=51)),
-    ("KindNotBuilt", message_claims(c3=4)),
+    ("ClaimMissing", message_claims(c3=4)),
     ("ClaimMissing", message_claims(c3=3)),
     ("ClaimMissing", message_claims(c3=5)),
     ("TypKind", message_claims(c3=16)),
@@ -288,7 +289,7 @@ def test_claims_of_a_kind_without_document_are_small() -> None:
     long = bytes(MAX_CLAIMS)
     assert code_of(signed({**padding, 17: long, 99: 0})) == "SizeLimit"  # right after the kind
     assert code_of(signed({**padding, 17: long, 3: 16})) == "TypKind"
-    assert code_of(signed({**padding, 17: long, 3: 4})) == "KindNotBuilt"
+    assert code_of(signed({**padding, 17: long, 3: 49}, header=honest_header(KID["alice"], LOG_TYP))) == "KindNotBuilt"
 
 
 def test_names_have_one_form() -> None:
