@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from ama2sec import _conform_rust
 from ama2sec.errors import Ama2Error
 from ama2sec.reference import conversation_digest, decode, encode, parse
 from ama2sec.reference.claims import WorkflowState
@@ -24,9 +23,9 @@ from tests.properties.hostile_realm import GROUPS, OTHER
 from tests.properties.rollback_model import cuts_of, fallen, places
 from tests.properties.small_rollbacks import explore
 from tests.properties.test_workflow_agreement import Working
-from tests.realm_world import TIME, seed_of
+from tests.realm_world import TIME
 from tests.remembered import remembering
-from tests.two_realms import MET
+from tests.two_realms import MET, asked_of_core
 from tests.unit.test_reference_rollback import FORMS, ORDER, staged, talk_of
 
 SEED = os.environ.get("AMA2SEC_SEED", "2026")
@@ -205,10 +204,8 @@ class Rolling(Working):
 def test_each_check_alone_in_both() -> None:
     for code in ("ok", *ORDER):
         world, entry = staged({code})
-        given = [*(envelope for envelope, _ in world.sequenced), entry]
+        found = asked_of_core(world, entry, TIME)
         taken = world.take(entry)
-        _conform_rust.realm_new(TIME, seed_of("sequencer"), given[0], None, None, None, None, None)
-        found = [_conform_rust.admit(envelope, TIME, None) for envelope in given[1:]][-1]
         assert found.get("code", "ok") == code
         assert found["record"] == taken.record.to_bytes().hex()
         assert found["digest"] == conversation_digest(world.talk(taken.record.conversation)).hex()

@@ -49,6 +49,7 @@ from ama2sec.reference.claims import LOG_TYP
 from ama2sec.reference.envelope import honest_header
 from tests.shell import start
 from tests.unit.realm_acts import REALM_ACTS
+from tests.unit.rollback_acts import ROLLBACK_ACTS
 from tests.unit.workflow_acts import WORKFLOW_ACTS
 from tests.world import BODY_SALT, HEADER, KID, ZEROS, Talk, body_claim, entry, message_claims, open_claims, signed
 
@@ -355,7 +356,7 @@ ACTS: dict[str, Callable[[Place], object]] = {
     "Internal": judged_before,
     "SelfTestFailed": lax_library,
 }
-ACTS |= REALM_ACTS | WORKFLOW_ACTS
+ACTS |= REALM_ACTS | WORKFLOW_ACTS | ROLLBACK_ACTS
 # A panic, and what a log does: in the tests of the core. What a disk, a suspended writer and a fork do: in test_realm_file.
 ELSEWHERE = {"Panic", "LogUnknown", "LogConflict", "LogFull", "LogReadOnly", "LogBusy", "LogForked"}
 
