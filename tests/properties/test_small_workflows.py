@@ -58,6 +58,12 @@ def test_walks_through_definitions_of_each_kind() -> None:
         of_kind = [(name, steps) for name, steps in FAMILY if name.endswith(kind)]
         for name, steps in of_kind[:: max(1, len(of_kind) // 7)]:
             walk(Game(steps, Quick(steps)), Random(f"{SEED} {name}"), 8, count, silent=3)
+    for name, steps in FAMILY:
+        if name.endswith("twice") and [(each["mode"], each["needs"]) for each in steps[1:3]] == [
+            (0, ["s"]),
+            (0, ["a"]),
+        ]:
+            walk(Game(steps, Quick(steps)), Random(f"{SEED} chain {name}"), 9, count, silent=3)
     assert set(count) >= CODES, sorted(CODES - set(count))
     assert count["ended"] > 20
 
