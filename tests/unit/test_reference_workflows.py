@@ -661,17 +661,15 @@ def test_a_halt_of_an_instance_covers_it_and_no_other() -> None:
     assert code_of(world, world.say("alice", talk)) == "Halted"
 
 
-def test_a_halt_of_an_instance_to_come_is_its_own_once_it_is_there() -> None:
+def test_a_halt_covers_its_instances_start_should_a_log_sequence_it_twice() -> None:
     world, talk = running(TWO, **PEOPLE)
     world.take(world.enrol("op", purpose="operator"))
-    start = world.move("alice", talk, "a")
-    named = parse(start).message_id
-    verdicts = []
-    world.take(start)
-    world.take(world.halt("op", (3, talk, named)))
-    verdicts.append(code_of(world, world.move("alice", talk, "b", named, flow=TWO)))
-    verdicts.append(code_of(world, world.move("alice", talk, "a")))
-    assert verdicts == ["Halted", "ok"]
+    starts = [world.move("alice", talk, "a") for _ in "12"]
+    for start in starts:
+        world.take(start)
+    world.take(world.halt("op", (3, talk, parse(starts[0]).message_id)))
+    again = [admit(world.state, Stamp(TIME, world.registry.size), parse(start)) for start in starts]
+    assert [each.fault.code for each in again if isinstance(each, Rejected)] == ["Halted", "SeqUsed"]
 
 
 def test_verdicts_of_a_definition_that_was_halted_by_name() -> None:
