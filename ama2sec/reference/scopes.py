@@ -64,7 +64,7 @@ class Subject:
     instances: Collection[bytes]
     """All workflow instances that the conversation has. None while it is being opened."""
     instance: bytes | None
-    """The one in which the entry takes a step or approves one."""
+    """The one that the entry starts, or in which it takes a step or approves one."""
     definition: str | None
     agents: frozenset[bytes]
     """The author; for a sub-agent also whoever granted, along its chain (dag.3.1)."""
@@ -84,7 +84,7 @@ def subject_of(entry: Envelope, conversation: Conversation | None) -> Subject:
         conversation.branches.keys(),
         frozenset(_lines(conversation, [claims.branch, *(merge.branch for merge in claims.merges)])),
         conversation.instances.keys(),
-        None if claims.workflow_state is None else claims.workflow_state.instance,
+        None if claims.workflow_state is None else claims.workflow_state.instance or entry.message_id,
         conversation.workflow[1],
         frozenset(agents),
     )

@@ -212,8 +212,9 @@ class History:
             name = rng.choice(("flow", "other"))
             present = world.registry.definition(name, world.registry.size)
             replaces = rng.choice((present and present.entry_id, present and present.entry_id, OTHER, None))
-            document = small(name if rng.random() < 0.9 else "else", rng.randint(1, 255))
-            return [name, replaces, document if rng.random() < 0.9 else document[:-1]]
+            self.fresh("document")
+            document = small("else" if self.count % 11 == 0 else name, 1 + self.count % 255)
+            return [name, replaces, document[:-1] if self.count % 13 == 0 else document]
         if kind == ERASE:
             return [
                 rng.choice((OTHER, self.fresh("m").encode().rjust(32, b"."), *list(world.registry.erased)[:1])),

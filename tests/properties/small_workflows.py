@@ -527,12 +527,13 @@ def walk(game: Game, rng: Random, length: int, count: Counter[str], *, silent: i
 
 
 def _drawn(moves: list[Said | None], rng: Random) -> list[Said | None]:
-    """One of them: a fifth are forks, half of the others approvals, as far as there are any."""
+    """One of them: a fifth are forks, half of the others approvals, as far as there are any, and ends are put off."""
     forks = [move for move in moves if move is not None and move.fork]
     words = [move for move in moves if move is not None and move.act is not None and move.act.approves is not None]
     others = [move for move in moves if move not in forks and move not in words]
-    kinds = [forks] * (rng.random() < 0.2) + [words] * (rng.random() < 0.5) + [others, words, forks]
-    return [rng.choice(next(kind for kind in kinds if kind))] if moves else []
+    calm = [move for move in others if move is None or move.act is None or move.act.step != "e"]
+    kinds = [forks] * (rng.random() < 0.2) + [words] * (rng.random() < 0.5) + [calm] * (rng.random() < 0.7)
+    return [rng.choice(next(kind for kind in [*kinds, others, words, forks] if kind))] if moves else []
 
 
 def main(depth: int, share: int, of: int) -> None:

@@ -13,22 +13,23 @@ from random import Random
 from typing import Any
 
 from ama2sec.errors import CATALOGUE, Ama2Error
-from ama2sec.reference import Rejected, Stamp, admit, compile_definition, encode, parse
+from ama2sec.reference import Record, Rejected, Stamp, admit, compile_definition, encode, parse, read_record
 from ama2sec.reference.admission import check_authentic
 from ama2sec.reference.dag import Instance
 from ama2sec.reference.definitions import Workflow
+from ama2sec.reference.record import entry_digest
 from ama2sec.reference.scopes import Scope
 from tests.both import ask, same_code
 from tests.properties.hostile_realm import GROUPS, OTHER
 from tests.properties.small_workflows import family
-from tests.properties.test_halt_agreement import Halting
-from tests.realm_world import DEFINE
-from tests.two_realms import MET
+from tests.properties.test_halt_agreement import Halting, transcript
+from tests.realm_world import DEFINE, ZEROS
+from tests.two_realms import MET, compare_replays
 from tests.unit import test_reference_definitions as documents
-from tests.workflow_world import document, step
+from tests.workflow_world import document, running, step
 
 SEED = os.environ.get("AMA2SEC_SEED", "2026")
-HISTORIES, STEPS = 24, 110
+HISTORIES, STEPS = 28, 110
 WANTED = {
     name
     for name, row in CATALOGUE.items()
@@ -42,13 +43,13 @@ NAMES = ("a", "b", "c", "d", "e")
 
 def drawn(rng: Random, name: str) -> bytes:
     """A definition; about every second one is sound."""
-    names = NAMES[: rng.randint(1, 5)]
+    names = NAMES[: rng.choice((1, 2, 3, 4, 5, 5, 5))]
     steps = []
     for at, called in enumerate(names):
         before, others = names[:at], [each for each in names if each != called]
         mode = rng.choice((0, 0, 1)) if at else 0
         needs = rng.sample(before if mode == 0 or rng.random() < 0.3 else others, min(at, rng.choice((0, 1, 1, 2))))
-        chooses = at > 0 and rng.random() < 0.35
+        chooses = at > 0 and rng.random() < 0.45
         if chooses or (at == len(names) - 1 and not needs):
             mode, needs = 0, before[:1]
         all_needs = needs if mode == 0 else []
@@ -67,7 +68,7 @@ def drawn(rng: Random, name: str) -> bytes:
                 else None,
                 deadline=rng.choice((None, None, None, 1, 60, 200)),
                 visits=rng.choice((1, 2, 9, 9)),
-                terminal=at == len(names) - 1 or rng.random() < 0.06,
+                terminal=at == len(names) - 1 or rng.random() < 0.03,
                 pivot=rng.random() < 0.2,
                 outputs={"flag": 0, "n": 1, "text": 2},
                 undo=rng.choice(others) if others and rng.random() < 0.2 else None,
@@ -340,3 +341,23 @@ def test_random_histories_with_workflows() -> None:
     new = MET - met
     assert not WANTED - set(new), (sorted(WANTED - set(new)), new.most_common())
     assert (moved > HISTORIES * 12, ended > HISTORIES) == (True, True), (moved, ended, new.most_common())
+
+
+def test_a_log_that_has_sequenced_a_start_twice() -> None:
+    """The halt of an instance covers its start, also where that comes again (halt.2.3 d)."""
+    world, talk = running(document([step("a", visits=2), step("b", needs=["a"], terminal=True)]), alice=("work",))
+    world.take(world.enrol("op", purpose="operator"))
+    starts = [world.move("alice", talk, "a") for _ in range(2)]
+    for start in starts:
+        world.take(start)
+    world.take(world.halt("op", (3, talk, parse(starts[0]).message_id)))
+    data, last = transcript(world), read_record(world.realm.records[-1])
+    prev = max(at for at, line in enumerate(world.realm.records, 1) if read_record(line).conversation == talk)
+    for start, expected in zip(starts, ("Halted", "SeqUsed"), strict=True):
+        for code in ("Halted", "SeqUsed"):
+            line = Record(
+                last.position + 1, last.time, world.registry.size, entry_digest(start), parse(start).message_id, talk,
+                ZEROS, 0, prev, CATALOGUE[code].number,
+            )  # fmt: skip
+            pair = encode([2, line.to_bytes()]) + encode([1, start, None])
+            assert compare_replays(data + pair, realm=world.id) == ("ok" if code == expected else "RecordVerdict")
