@@ -251,7 +251,7 @@ impl Bench {
 
     fn submit_many(&self, slice: &[Made]) -> Outcome {
         let items: Vec<Submission<'_>> =
-            slice.iter().map(|made| Submission { envelope: &made.envelope, body: None, workflow: None }).collect();
+            slice.iter().map(|made| Submission { envelope: &made.envelope, body: None }).collect();
         self.engine.submit_many(&items, START)?.iter().try_for_each(admitted)
     }
 

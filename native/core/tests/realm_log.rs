@@ -424,7 +424,7 @@ fn said(engine: &Engine<SqliteLog>, who: Who, chat: &Id, counter: u32) -> Vec<u8
     let mut salt = [0; 16];
     salt[..4].copy_from_slice(&counter.to_be_bytes());
     let seq = ama2sec_core::message::Seq { epoch: START, counter };
-    let parts = Parts { recipients: vec![], seq, time: START, salt, body: None };
+    let parts = Parts { recipients: vec![], seq, time: START, salt, body: None, workflow: None };
     let draft = |replica: &mut ama2sec_core::realm::replica::Replica| {
         let state = replica.state();
         let size = state.conversation(chat).unwrap().branches().get(0)?.size;

@@ -287,7 +287,7 @@ fn a_sub_agent_takes_steps_for_its_principal_and_approves_nothing() {
     let merge = desk.world.head(desk.chat, worker.agent);
     let own = desk.world.seen(desk.chat, child.agent);
     let word = Word { approves: Some(quote), ..desk.word(Some(desk.chat), "execute") };
-    assert_eq!(desk.world.work_with(child, &own, &word, vec![merge.clone()]), rejected(Code::GrantScope));
+    assert_eq!(desk.world.work_with(child, &own, &word, vec![merge]), rejected(Code::GrantScope));
     // Nor has a parent seen what its child did, before it merges it.
     assert_eq!(desk.approve(desk.cy, quote), rejected(Code::ContextStale));
     let seen = desk.all();
