@@ -270,6 +270,11 @@ impl Log for SqliteLog {
         Ok(Box::new(self.turnstile.take()?))
     }
 
+    /// The writer's connection still has the pages in memory that it wrote last; the reader's would have to read them.
+    fn head_to_write(&self) -> Result<u64> {
+        head_of(&*self.writer()?).map_err(|fault| schema::named(&fault))
+    }
+
     fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
         match self.write(expected, pairs, checkpoint) {
             Ok(()) => {
