@@ -183,7 +183,7 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self.engine.submit, entry, clock_ms())
 
     async def close(self) -> None:
-        """End the watch; what was handed in is finished first."""
+        """End the watch and let go of the realm's files; what was handed in is finished first. Calling it again does nothing."""
         self._closed.set()
         if self._shared:
             self.engine.end_watch()
@@ -192,4 +192,4 @@ class Store:
         for thread in (self._watcher, self._looker):
             if thread is not None:
                 await asyncio.to_thread(thread.join)
-        self.engine.halts.close()
+        await asyncio.to_thread(self.engine.close)

@@ -1,6 +1,6 @@
 //! The engine: screen, stamp, admit, commit, apply, checkpoint (admission.1, record.6).
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Limits;
 use super::export::{READ, export};
@@ -272,6 +272,14 @@ impl<L: Log> Engine<L> {
         }
         let pairs = core.replica.again(from, |position| self.log.read(position, limit.min(READ)))?;
         (from..).zip(pairs).map(|(position, pair)| Delivered::of(&mut core.replica, position, pair)).collect()
+    }
+
+    /// Lets go of the log, behind whoever has the engine: nothing is appended or read any more (`ArgumentRange`). What the state says it
+    /// goes on saying.
+    pub fn close(&self) -> Result<()> {
+        // Also where a fault has stopped it, or a thread has left it half changed: nothing of it is asked here.
+        let _core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        self.log.close()
     }
 
     pub fn log(&self) -> &L {

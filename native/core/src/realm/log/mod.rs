@@ -94,6 +94,12 @@ pub trait Log: Source + Send + Sync {
 
     fn control(&self, name: &str) -> Result<Option<Vec<u8>>>;
 
+    /// Lets go of what it has open, behind whoever is using it; what asks it for something afterwards gets `ArgumentRange`. Calling it
+    /// again does nothing, and of a log that has nothing open neither does the first time.
+    fn close(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Forgets the bodies and the salts at these positions, never the envelopes. False: they cannot be read any more, and some trace of
     /// them is still in a file; a later append or `erase` tries again.
     fn erase(&self, positions: &[u64]) -> Result<bool>;
@@ -140,6 +146,10 @@ impl<L: Log + ?Sized> Log for Arc<L> {
 
     fn control(&self, name: &str) -> Result<Option<Vec<u8>>> {
         (**self).control(name)
+    }
+
+    fn close(&self) -> Result<()> {
+        (**self).close()
     }
 
     fn erase(&self, positions: &[u64]) -> Result<bool> {
