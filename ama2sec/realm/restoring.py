@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 from ama2sec import _files
@@ -18,20 +19,20 @@ def put_back(backup: str | os.PathLike[str], path: str | os.PathLike[str], head:
     What agents have acknowledged behind the backup is forgotten. Raises ``FileExists``, ``FileUnreadable``, the first fault of the backup,
     ``AgentInUse``, ``StateForm``, ``LogFull``, ``LogReadOnly``.
     """
-    source = RealmFile.open(backup)
-    source.refresh()
-    if head is not None:
-        source.check_kept(head)
-    if os.path.lexists(path):
-        raise _files.exists(path)
-    _forget(Path(f"{os.fspath(path)}.keys"), source.records)
-    source.backup(path)
-    try:
-        _files.sync_folder(Path(path).parent)
-    except BaseException:
-        discard(path)
-        raise
-    return source.head()
+    with closing(RealmFile.open(backup)) as source:
+        source.refresh()
+        if head is not None:
+            source.check_kept(head)
+        if os.path.lexists(path):
+            raise _files.exists(path)
+        _forget(Path(f"{os.fspath(path)}.keys"), source.records)
+        source.backup(path)
+        try:
+            _files.sync_folder(Path(path).parent)
+        except BaseException:
+            discard(path)
+            raise
+        return source.head()
 
 
 def _forget(keys: Path, records: int) -> None:
@@ -56,12 +57,14 @@ def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> str:
     The backup is judged before this returns; where it is not sound it is removed. Keys are not in it. Raises ``FileExists``, ``LogFull``,
     ``LogReadOnly``, and the first fault.
     """
-    RealmFile.open(path).backup(to)
+    with closing(RealmFile.open(path)) as source:
+        source.backup(to)
     try:
-        written = RealmFile.open(to)
-        written.refresh()
+        with closing(RealmFile.open(to)) as written:
+            written.refresh()
+            head = written.head()
+        _files.sync_folder(Path(to).parent)
     except BaseException:
         Path(to).unlink(missing_ok=True)
         raise
-    _files.sync_folder(Path(to).parent)
-    return written.head()
+    return head

@@ -31,6 +31,11 @@ impl RealmFile {
         guard_detached(py, || Ok(RealmFile(Mutex::new(Follower::new(SqliteFile::open(&path)?, realm)))))
     }
 
+    /// Let go of the file: what reads it afterwards gets `ArgumentRange`. Calling it again does nothing.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        guard_detached(py, || self.inner()?.source().close())
+    }
+
     /// How many records are in the file.
     #[getter]
     fn records(&self, py: Python<'_>) -> PyResult<u64> {

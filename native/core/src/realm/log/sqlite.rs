@@ -181,42 +181,51 @@ impl SqliteLog {
 
 /// A realm's file, opened for reading alone: nothing is locked, made or changed, and whoever has the realm open goes on.
 #[derive(Debug)]
-pub struct SqliteFile(Mutex<Connection>);
+pub struct SqliteFile(Held<Connection>);
 
 impl SqliteFile {
     /// Raises `FileUnreadable`, `LogForm`, `LogVersion`, `LogDamaged`.
     pub fn open(path: &Path) -> Result<SqliteFile> {
-        Ok(SqliteFile(Mutex::new(schema::open(path, OpenAs::Reader)?.0)))
+        Ok(SqliteFile(Held::new(schema::open(path, OpenAs::Reader)?.0)))
     }
 
     /// Writes the realm as it is at one moment into a new file, while others go on (log.6). Raises `FileExists`, `LogFull`, `LogReadOnly`.
     pub fn backup(&self, to: &Path) -> Result<()> {
         let name = to.to_str().ok_or_else(|| Error::new(Code::ArgumentRange, "a path in UTF-8", "another"))?;
-        let connection = self.0.lock().map_err(|_| poisoned())?;
-        // SQLite writes into a file that is there and empty.
-        schema::make_private(to)?;
-        let written = connection.execute("VACUUM INTO ?1", [name]);
-        written.map(|_| ()).map_err(|fault| {
-            // Half a backup is none.
-            let _ = std::fs::remove_file(to);
-            schema::named(&fault)
+        self.0.with(|connection| {
+            // SQLite writes into a file that is there and empty.
+            schema::make_private(to)?;
+            let written = connection.execute("VACUUM INTO ?1", [name]);
+            written.map(|_| ()).map_err(|fault| {
+                // Half a backup is none.
+                let _ = std::fs::remove_file(to);
+                schema::named(&fault)
+            })
         })?;
         let made = std::fs::File::open(to).and_then(|file| file.sync_all());
         made.map_err(|fault| Error::new(Code::LogFailed, "a backup on the disk", fault.kind().to_string()))
+    }
+
+    /// As `Log::close`.
+    pub fn close(&self) -> Result<()> {
+        match self.0.take() {
+            Some(connection) => connection.close().map_err(|(_, fault)| schema::named(&fault)),
+            None => Ok(()),
+        }
     }
 }
 
 impl Source for SqliteFile {
     fn head(&self) -> Result<u64> {
-        head_of(&*self.0.lock().map_err(|_| poisoned())?).map_err(|fault| schema::named(&fault))
+        self.0.with(|connection| head_of(connection).map_err(|fault| schema::named(&fault)))
     }
 
     fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
-        read_pairs(&*self.0.lock().map_err(|_| poisoned())?, from, limit)
+        self.0.with(|connection| read_pairs(connection, from, limit))
     }
 
     fn checkpoint(&self) -> Result<Option<String>> {
-        read_checkpoint(&*self.0.lock().map_err(|_| poisoned())?)
+        self.0.with(|connection| read_checkpoint(connection))
     }
 }
 
