@@ -246,6 +246,11 @@ class Realm(_Face[_sdk.Realm]):
         """As ``Realm.dev``."""
         return cls._opened(_sdk.Realm.dev(path, **how))
 
+    @classmethod
+    def restore(cls, backup: Any, path: Any, **how: Any) -> Realm:
+        """As ``Realm.restore``."""
+        return cls._opened(_sdk.Realm.restore(backup, path, **how))
+
     def agent(self, who: str | Identity, groups: Iterable[str] = (), **how: Any) -> Agent:
         """As ``Realm.agent``."""
         return Agent(self._loop, self._loop.run(self._inner.agent(who, groups, **how)))
@@ -261,6 +266,14 @@ class Realm(_Face[_sdk.Realm]):
     def revoke(self, name: str, reason: str = "", **how: Any) -> Id:
         """As ``Realm.revoke``."""
         return self._loop.run(self._inner.revoke(name, reason, **how))
+
+    def erase(self, message: Id, reason: str = "") -> _sdk.Erasure:
+        """As ``Realm.erase``."""
+        return self._loop.run(self._inner.erase(message, reason))
+
+    def erasure_pending(self) -> bool:
+        """As ``Realm.erasure_pending``."""
+        return self._loop.run(self._inner.erasure_pending())
 
     def approve(self, kind: str, proposal: Id) -> None:
         """As ``Realm.approve``."""

@@ -19,7 +19,6 @@ from ama2sec.cli.show import emit, line, row
 from ama2sec.cli.verifying import Implementation
 from ama2sec.errors import error
 from ama2sec.realm.restoring import backup as write_backup
-from ama2sec.realm.restoring import restore as put_back
 from ama2sec.realm.sdk import Realm
 
 __all__ = ["realm_app"]
@@ -295,7 +294,7 @@ def restore(
 
     async def back() -> tuple[Id, str]:
         roots = _roots(root, passphrase_file)
-        async with put_back(backup_file, path, roots=roots, reason=reason, head=_kept(head)) as realm:
+        async with Realm.restore(backup_file, path, roots=roots, reason=reason, head=_kept(head)) as realm:
             return realm.id, realm.head()
 
     made, now = _run(back())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
 
 from ama2sec._native import RealmEngine, draft_realm
 from ama2sec.errors import error
@@ -15,11 +16,35 @@ from ama2sec.identity.identity import clock_ms
 from ama2sec.realm.people import Keyring, genesis_document
 from ama2sec.realm.store import create_engine, load_engine
 
-__all__ = ["DEV_OPERATORS", "DEV_ROOT", "Opened", "begin", "find"]
+if TYPE_CHECKING:
+    from ama2sec.realm.sdk import Realm
+
+__all__ = ["DEV_OPERATORS", "DEV_ROOT", "Opened", "Opening", "begin", "find"]
 
 DEV_ROOT: Final = "root"
 DEV_OPERATORS: Final = ("operator-1", "operator-2")
 _SEQUENCER: Final = "sequencer"
+
+
+class Opening:
+    """A realm that is about to be opened: ``async with`` it, or ``await`` it and ``close`` what you get."""
+
+    def __init__(self, opens: Callable[[], Awaitable[Realm]]) -> None:
+        self._opens = opens
+        self._realm: Realm | None = None
+
+    def __await__(self) -> Generator[Any, None, Realm]:
+        return self._opens().__await__()
+
+    async def __aenter__(self) -> Realm:
+        self._realm = await self._opens()
+        return self._realm
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._realm is not None:
+            await self._realm.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +98,11 @@ def find(
     sequencer = keys.get(_SEQUENCER)
     where, key = os.fspath(path), sequencer._own_key()
     engine = load_engine(where, key, keys.realm(), durability, budgets=budgets, head=head, full=full)
-    return Opened(engine, keys, dev=is_dev(engine))
+    try:
+        return Opened(engine, keys, dev=is_dev(engine))
+    except BaseException:
+        engine.close()
+        raise
 
 
 def is_dev(engine: RealmEngine) -> bool:

@@ -1,42 +1,25 @@
-"""A realm's file put back from a backup: the history goes on behind a ``term``, so that everybody sees where it was (spec log.6).
-
-async with restore("monday.db", "orders.db", roots=[ada, ben], reason="the disk of the 26th") as realm:
-    ...
-"""
+"""A realm's file as it was at one moment, and put back from that (spec log.6): ``Realm.restore`` goes on from it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from ama2sec import _files
 from ama2sec._native import RealmFile
-from ama2sec.identity import Identity
 from ama2sec.realm.lease import Lease
-from ama2sec.realm.sdk import Opening, Realm
 
-__all__ = ["restore"]
+__all__ = ["backup", "discard", "put_back"]
 
 
-def restore(
-    backup: str | os.PathLike[str],
-    path: str | os.PathLike[str],
-    *,
-    roots: Sequence[Identity] = (),
-    reason: str,
-    head: str | None = None,
-) -> Opening:
-    """Put a backup where nothing is, beside the keys of the realm (``<path>.keys``), and write a ``term`` over it.
+def put_back(backup: str | os.PathLike[str], path: str | os.PathLike[str], head: str | None) -> str:
+    """Judge a backup, with ``head`` also against a head that was kept, and put it where nothing is. The head of what was put there.
 
-    The backup is judged before anything is written; with ``head`` also against a head that was kept at the time. ``roots``: the keys that
-    the root quorum asks for; in a realm for trying out those beside it. Where they do not suffice the term waits for the others, as any
-    proposal. What agents have acknowledged behind the backup is forgotten. Raises ``FileExists``, ``FileUnreadable``, the first fault of
-    the backup, ``AgentInUse`` (somebody still has an agent open), ``StateForm``, and what ``Realm.open`` raises.
+    What agents have acknowledged behind the backup is forgotten. Raises ``FileExists``, ``FileUnreadable``, the first fault of the backup,
+    ``AgentInUse``, ``StateForm``, ``LogFull``, ``LogReadOnly``.
     """
-
-    async def opens() -> Realm:
-        source = RealmFile.open(backup)
+    with closing(RealmFile.open(backup)) as source:
         source.refresh()
         if head is not None:
             source.check_kept(head)
@@ -46,19 +29,10 @@ def restore(
         source.backup(path)
         try:
             _files.sync_folder(Path(path).parent)
-            realm = await Realm.open(path, roots=roots, head=source.head(), full=True)
         except BaseException:
-            _discard(Path(path))
+            discard(path)
             raise
-        try:
-            await realm.term(reason)
-        except BaseException:
-            await realm.close()
-            _discard(Path(path))
-            raise
-        return realm
-
-    return Opening(opens)
+        return source.head()
 
 
 def _forget(keys: Path, records: int) -> None:
@@ -71,10 +45,10 @@ def _forget(keys: Path, records: int) -> None:
             lease.close()
 
 
-def _discard(path: Path) -> None:
-    """A realm that was put back and did not begin its term must not go on."""
+def discard(path: str | os.PathLike[str]) -> None:
+    """Remove a realm that was put back and did not begin its term: it must not go on."""
     for ending in ("", "-wal", "-shm", ".turn", ".lock", ".wake", ".stop"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
+        Path(f"{os.fspath(path)}{ending}").unlink(missing_ok=True)
 
 
 def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> str:
@@ -83,12 +57,14 @@ def backup(path: str | os.PathLike[str], to: str | os.PathLike[str]) -> str:
     The backup is judged before this returns; where it is not sound it is removed. Keys are not in it. Raises ``FileExists``, ``LogFull``,
     ``LogReadOnly``, and the first fault.
     """
-    RealmFile.open(path).backup(to)
+    with closing(RealmFile.open(path)) as source:
+        source.backup(to)
     try:
-        written = RealmFile.open(to)
-        written.refresh()
+        with closing(RealmFile.open(to)) as written:
+            written.refresh()
+            head = written.head()
+        _files.sync_folder(Path(to).parent)
     except BaseException:
         Path(to).unlink(missing_ok=True)
         raise
-    _files.sync_folder(Path(to).parent)
-    return written.head()
+    return head

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from ama2sec._native import EntryParts, Id
 from ama2sec.errors import Ama2Error, error
@@ -15,11 +16,20 @@ from ama2sec.realm.lease import Lease
 from ama2sec.realm.people import Keyring
 from ama2sec.realm.store import Store
 
-__all__ = ["Roots"]
+__all__ = ["Erasure", "Roots"]
 
 _TRIES: Final = 250
 _WAIT: Final = 0.02
 """Seconds between two tries to get a root's numbers while another process enrols."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What became of an order to erase a body (spec log.5)."""
+
+    proposal: Id
+    state: Literal["waiting", "pending", "done"]
+    """``waiting``: for other roots. ``pending``: nobody is given the body any more, and a file still has a trace of it. ``done``: none has."""
 
 
 class Roots:

@@ -13,9 +13,8 @@ import asyncio
 import base64
 import json
 import os
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
-from types import TracebackType
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from ama2sec._native import Id, RealmEngine, RealmEntry, RealmInbox
 from ama2sec.errors import CallerError, error
@@ -26,37 +25,17 @@ from ama2sec.realm.dag import RealmDag
 from ama2sec.realm.handle import Handle, Receipt, Sent, To, admitted
 from ama2sec.realm.inbox import LIMIT
 from ama2sec.realm.lease import Lease
-from ama2sec.realm.opening import DEV_OPERATORS, DEV_ROOT, Opened, begin, find
+from ama2sec.realm.opening import DEV_OPERATORS, DEV_ROOT, Opened, Opening, begin, find
 from ama2sec.realm.operator import Operator, operator_of
 from ama2sec.realm.people import Person, Registry, enrolment_of
-from ama2sec.realm.roots import Roots
+from ama2sec.realm.restoring import discard, put_back
+from ama2sec.realm.roots import Erasure, Roots
 from ama2sec.realm.routing import Router
 from ama2sec.realm.store import Store
 
-__all__ = ["Opening", "Realm"]
+__all__ = ["Erasure", "Opening", "Realm"]
 
 _LIMIT_END: Final = 1 << 32
-
-
-class Opening:
-    """A realm that is about to be opened: ``async with`` it, or ``await`` it and ``close`` what you get."""
-
-    def __init__(self, opens: Callable[[], Awaitable[Realm]]) -> None:
-        self._opens = opens
-        self._realm: Realm | None = None
-
-    def __await__(self) -> Generator[Any, None, Realm]:
-        return self._opens().__await__()
-
-    async def __aenter__(self) -> Realm:
-        self._realm = await self._opens()
-        return self._realm
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._realm is not None:
-            await self._realm.close()
 
 
 class Realm:
@@ -138,12 +117,46 @@ class Realm:
             if path is not None and os.path.lexists(path):
                 opened = await asyncio.to_thread(find, path, durability, None, budgets=budgets)
                 if not opened.dev:
+                    await asyncio.to_thread(opened.engine.close)
                     raise error("ArgumentRange", "a realm for trying out", "another one")
                 return Realm(opened, [opened.keys.get(DEV_ROOT)])
             root = Identity.generate(DEV_ROOT, purpose="root")
             opened = begin(path, "dev", [root], 1, durability or "full", budgets=budgets, dev=True)
             operators = [opened.keys.add(Identity.generate(each, purpose="operator")) for each in DEV_OPERATORS]
             return await Realm(opened, [root])._with(operators)
+
+        return Opening(opens)
+
+    @staticmethod
+    def restore(
+        backup: str | os.PathLike[str],
+        path: str | os.PathLike[str],
+        *,
+        roots: Sequence[Identity] = (),
+        reason: str,
+        head: str | None = None,
+    ) -> Opening:
+        """Put a backup where nothing is, beside the keys of the realm (``<path>.keys``), and go on from it behind a ``term``.
+
+        The backup is judged before anything is written; with ``head`` also against a head that was kept at the time. ``roots``: the keys
+        that the root quorum asks for; in a realm for trying out those beside it. Where they do not suffice the term waits for the others, as
+        any proposal. What agents have acknowledged behind the backup is forgotten, and the realm starts stopped. Raises ``FileExists``,
+        ``FileUnreadable``, the first fault of the backup, ``AgentInUse`` (somebody still has an agent open), ``StateForm``, and what
+        ``open`` raises. Source: spec log.6.
+        """
+
+        async def opens() -> Realm:
+            kept = await asyncio.to_thread(put_back, backup, path, head)
+            realm: Realm | None = None
+            try:
+                realm = await Realm.open(path, roots=roots, head=kept, full=True)
+                await realm.term(reason)
+            except BaseException:
+                if realm is not None:
+                    await realm.close()
+                discard(path)
+                raise
+            return realm
 
         return Opening(opens)
 
@@ -262,8 +275,32 @@ class Realm:
         view = {"agent": str(person.id), "suspect_from": suspect_from, "reason": reason}
         return await self._roots.propose("revoke", json.dumps(view), registry.quorums["revoke"])
 
+    async def erase(self, message: Id, reason: str = "") -> Erasure:
+        """Forget the body of a message, and its salt, in every file of this realm: what was said is gone, that it was said stays.
+
+        Outside a realm for trying out two roots are asked for at least. The answer says whether it is ``done``, ``pending`` (a reader holds
+        old pages of the file: ask ``erasure_pending``) or ``waiting`` for other roots (``approve("erase", ...)``). Backups, and whoever has
+        the message, are not reached. Raises ``ArgumentRange`` (no message with a body has the id), ``EraseInvalid`` (it is erased already,
+        or a hold is on), ``ClaimRange``. Source: spec registry.3, log.5.
+        """
+        entry = self.engine.entries(self._find(message), 1)[0]
+        if entry.body_state == "none" or entry.code is not None:
+            raise error("ArgumentRange", "a message that has a body", str(message))
+        view = json.dumps({"message": str(message), "reason": reason})
+        proposal = await self._roots.propose("erase", view, self.registry().quorums["erase"])
+        if self.engine.entries(entry.position, 1)[0].body_state == "present":
+            return Erasure(proposal, "waiting")
+        return Erasure(proposal, "pending" if await self.erasure_pending() else "done")
+
+    async def erasure_pending(self) -> bool:
+        """Whether a body that was erased by order still has a trace in a file of the realm. Asking tries again (spec log.5)."""
+        return await asyncio.to_thread(self.engine.erasure_pending)
+
     async def approve(self, kind: str, proposal: Id) -> None:
-        """Approve what other roots proposed (kind ``enrol`` or ``revoke``) with the keys that are here. Raises ``ProposalInvalid``."""
+        """Approve what other roots proposed (kind ``enrol``, ``revoke``, ``term`` or ``erase``) with the keys that are here.
+
+        Raises ``ProposalInvalid``, and what the proposal itself would raise.
+        """
         await self._roots.approve(kind, proposal)
 
     def registry(self) -> Registry:

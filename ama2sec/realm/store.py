@@ -166,7 +166,7 @@ class Store:
             self._drain()
 
     async def close(self) -> None:
-        """End the watch; what was handed in is finished first."""
+        """End the watch and let go of the realm's files; what was handed in is finished first. Calling it again does nothing."""
         self._closed.set()
         if self._shared:
             self.engine.end_watch()
@@ -176,4 +176,4 @@ class Store:
             await asyncio.to_thread(thread.join)
         if self._loop is not None:
             self._loop.remove_reader(self.bell.fileno())
-        self.engine.halts.close()
+        await asyncio.to_thread(self.engine.close)

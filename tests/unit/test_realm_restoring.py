@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 
 from ama2sec import Realm
-from ama2sec.realm.restoring import backup, restore
+from ama2sec.realm.restoring import backup
 from tests.on_loop import code_of, database, on_loop, take, waiting
 
 
 async def lose(path: Path) -> None:
-    gc.collect()
     for file in path.parent.glob(path.name + "*"):
         if file.is_file():
             file.unlink()
@@ -34,9 +32,8 @@ async def test_no_new_message_counts_as_acknowledged_where_another_one_stood(tmp
         taken = [await anext(inbox) for _ in range(6)]
         for message in taken[1:]:
             message.ack()
-    del realm, a, b
     await lose(path)
-    async with restore(saved, path, reason="the disk") as realm:
+    async with Realm.restore(saved, path, reason="the disk") as realm:
         operator = realm.dev_operator()
         await operator.resume([each.halt for each in operator.status().stops if each.halt is not None])
         a = await realm.agent("a")
@@ -58,7 +55,7 @@ async def test_nothing_is_restored_while_somebody_has_one_of_the_agents(tmp_path
         Path(f"{other}.keys").symlink_to(f"{path}.keys")
 
         async def opened() -> None:
-            async with restore(saved, other, reason="too early"):
+            async with Realm.restore(saved, other, reason="too early"):
                 raise AssertionError
 
         assert await code_of(opened()) == "AgentInUse"

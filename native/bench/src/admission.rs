@@ -9,7 +9,7 @@ use ama2sec_core::errors::Result;
 use ama2sec_core::history::sha_tree::TreeHead;
 use ama2sec_core::identity::{Enrolled, Purpose, in_parallel};
 use ama2sec_core::message::{
-    Id, Keys, OpenPart, Proposal, Seq, UnverifiedEnvelope, authenticate_many, header_of, sig_structure,
+    Id, Keys, OpenPart, Proposal, Seq, UnverifiedEnvelope, ask_many_ahead, header_of, sig_structure,
 };
 use ama2sec_core::realm::checkpoint::sign_checkpoint;
 use ama2sec_core::realm::draft::{Parts, draft_fork, draft_message, draft_open, draft_proposal};
@@ -65,7 +65,8 @@ fn measure(authors: u16, branches: usize, rounds: usize) -> Outcome {
         let theirs = bench.loops_of_verify(&many)?;
         let read = bench.read(&many)?;
         reading.push(timed(|| bench.read(&many).map(drop))?);
-        verifying.push(timed(|| authenticate_many(&read, 0).into_iter().try_for_each(|entry| Ok(entry.map(drop)?)))?);
+        verifying
+            .push(timed(|| ask_many_ahead(&read, 0).iter().try_for_each(|asked| Ok(asked.answer().map(drop)?)))?);
         let ours = timed(|| bench.submit_many(&many))?;
         let theirs_again = bench.loop_of_verify(&few, false)?;
         // What a checkpoint's signature takes between two verifications, where an engine makes it.
@@ -208,7 +209,7 @@ impl Bench {
         (0..SLICE).map(|_| self.make(false)).collect()
     }
 
-    /// What `authenticate_many` is asked.
+    /// What `ask_many_ahead` is asked.
     fn read(&self, slice: &[Made]) -> Outcome<Vec<(UnverifiedEnvelope, Arc<Enrolled>)>> {
         let read = slice.iter().map(|made| UnverifiedEnvelope::parse(&made.envelope)).collect::<Result<Vec<_>>>()?;
         Ok(self.engine.with(|replica| {

@@ -1,6 +1,6 @@
 //! A realm in a file: senders in several threads with `fsync` before each answer, against a bare SQLite loop with the same rows and the
-//! same sharing of commits. By the clock on the wall, because a disk's time is no CPU time: on a busy
-//! machine both sides wait. Prints; asserts only that every entry is admitted.
+//! same sharing of commits. By the clock on the wall, because a disk's time is no CPU time: on a busy machine both sides wait, so they take
+//! turns, and each ratio is of two rounds that followed on one another. Prints; asserts only that every entry is admitted.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ pub(crate) type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Err
 pub(crate) const SENDERS: u16 = 8;
 /// Checkpoints of SQLite lie 8,000 pages apart, and each stops somebody: enough messages for several.
 const EACH: u32 = 2_500;
+/// Turns that each side takes.
+const ROUNDS: usize = 10;
 const P99_MS: f64 = 1.2;
 const BARE: f64 = 1.3;
 
@@ -123,10 +125,10 @@ fn drafted<L: Log>(
 }
 
 /// Milliseconds from call to answer of each message, all senders at once; and how long it took altogether, in s.
-fn timed(entries: &[Entries], hand_in: impl Fn(&[u8]) -> Outcome + Sync) -> Outcome<(Vec<f64>, f64)> {
+fn timed(entries: &[&[Vec<u8>]], hand_in: impl Fn(&[u8]) -> Outcome + Sync) -> Outcome<(Vec<f64>, f64)> {
     let start = Instant::now();
     let times = std::thread::scope(|scope| {
-        let send = |mine: &Entries| {
+        let send = |mine: &[Vec<u8>]| {
             mine.iter()
                 .map(|entry| {
                     let start = Instant::now();
@@ -135,7 +137,7 @@ fn timed(entries: &[Entries], hand_in: impl Fn(&[u8]) -> Outcome + Sync) -> Outc
                 })
                 .collect::<std::result::Result<Vec<f64>, String>>()
         };
-        let threads: Vec<_> = entries.iter().map(|mine| scope.spawn(move || send(mine))).collect();
+        let threads: Vec<_> = entries.iter().copied().map(|mine| scope.spawn(move || send(mine))).collect();
         threads.into_iter().map(|thread| thread.join().map_err(|_| "a sender panicked".to_owned())?).collect()
     });
     let times: std::result::Result<Vec<Vec<f64>>, String> = times;
@@ -145,22 +147,55 @@ fn timed(entries: &[Entries], hand_in: impl Fn(&[u8]) -> Outcome + Sync) -> Outc
 fn senders(folder: &Path, durability: Durability) -> Outcome {
     let path = folder.join(format!("{}.db", durability.as_str()));
     let made = made(&path, durability, EACH)?;
-    let before = commits(&path)?;
-    let (mut ours, took) = timed(&made.entries, |entry| hand_in(&made.world.engine, entry))?;
-    let shared = commits(&path)? - before;
     let bare = Bare::new(&folder.join(format!("{}-bare.db", durability.as_str())), durability)?;
-    let (mut theirs, bare_took) = timed(&made.entries, |entry| bare.put(entry))?;
+    let before = commits(&path)?;
+    let (mut ours, mut theirs, mut ratios) = (Side::default(), Side::default(), Vec::new());
+    for round in 0..ROUNDS {
+        let size = EACH as usize / ROUNDS;
+        let slices: Vec<&[Vec<u8>]> = made.entries.iter().filter_map(|mine| mine.chunks(size).nth(round)).collect();
+        let p99 = ours.take(timed(&slices, |entry| hand_in(&made.world.engine, entry))?);
+        ratios.push(p99 / theirs.take(timed(&slices, |entry| bare.put(entry))?));
+    }
     println!("{SENDERS} senders in threads, {EACH} messages each, durability {}", durability.as_str());
-    line("ama2sec", &mut ours, took, shared);
-    line("bare SQLite, same rows, shared commits", &mut theirs, bare_took, bare.commits()?);
-    let ratio = percentile(&mut ours, 0.99) / percentile(&mut theirs, 0.99);
-    let p99 = percentile(&mut ours, 0.99);
+    ours.line("ama2sec", commits(&path)? - before);
+    theirs.line("bare SQLite, same rows, shared commits", bare.commits()?);
+    let (p99, ratio) = (percentile(&mut ours.times, 0.99), percentile(&mut ratios, 0.5));
     let verdict = |met: bool| if met { "met" } else { "NOT MET" };
     if durability == Durability::Full {
         println!("  p99 {p99:.2} ms, asked < {P99_MS}: {}", verdict(p99 < P99_MS));
-        println!("  p99 is {ratio:.2}x the bare loop's, asked <= {BARE}: {}", verdict(ratio <= BARE));
+        let (least, most) = (percentile(&mut ratios, 0.0), percentile(&mut ratios, 0.999));
+        println!(
+            "  p99 is {ratio:.2}x the bare loop's in the median of {ROUNDS} rounds ({least:.2} to {most:.2}), asked <= {BARE}: {}",
+            verdict(ratio <= BARE)
+        );
     }
     Ok(())
+}
+
+/// What was measured of one side, in ms and s.
+#[derive(Default)]
+struct Side {
+    times: Vec<f64>,
+    took: f64,
+}
+
+impl Side {
+    /// One round more: its p99.
+    fn take(&mut self, (mut times, took): (Vec<f64>, f64)) -> f64 {
+        let p99 = percentile(&mut times, 0.99);
+        self.times.extend(times);
+        self.took += took;
+        p99
+    }
+
+    fn line(&mut self, what: &str, commits: u64) {
+        let shared = self.times.len() as f64 / commits as f64;
+        let rate = self.times.len() as f64 / self.took;
+        let [half, p99, p999] = [0.5, 0.99, 0.999].map(|part| percentile(&mut self.times, part));
+        println!(
+            "  {what:<40} p50 {half:>6.2} ms   p99 {p99:>6.2} ms   p99.9 {p999:>6.2} ms   {rate:>8.0} messages/s, {shared:.1} a commit"
+        );
+    }
 }
 
 /// How often somebody was woken, which is once a commit (log.4).
@@ -169,15 +204,6 @@ fn commits(realm: &Path) -> Outcome<u64> {
     wake.push(".wake");
     let count = std::fs::read(wake)?.try_into().map_err(|_| "a counter of 8 bytes")?;
     Ok(u64::from_be_bytes(count))
-}
-
-fn line(what: &str, times: &mut [f64], took: f64, commits: u64) {
-    let shared = times.len() as f64 / commits as f64;
-    let rate = times.len() as f64 / took;
-    let [half, p99, p999] = [0.5, 0.99, 0.999].map(|part| percentile(times, part));
-    println!(
-        "  {what:<40} p50 {half:>6.2} ms   p99 {p99:>6.2} ms   p99.9 {p999:>6.2} ms   {rate:>8.0} messages/s, {shared:.1} a commit"
-    );
 }
 
 fn percentile(times: &mut [f64], part: f64) -> f64 {
@@ -268,9 +294,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap_or_else(|fault| unreachable!("{fault}"));
         let made =
             made(&folder.path().join("a.db"), Durability::Full, 5).unwrap_or_else(|fault| unreachable!("{fault}"));
-        let ours = timed(&made.entries, |entry| hand_in(&made.world.engine, entry));
+        let entries: Vec<&[Vec<u8>]> = made.entries.iter().map(Vec::as_slice).collect();
+        let ours = timed(&entries, |entry| hand_in(&made.world.engine, entry));
         assert_eq!(ours.map(|(times, _)| times.len()).ok(), Some(40));
-        let again = timed(&made.entries, |entry| hand_in(&made.world.engine, entry));
+        let again = timed(&entries, |entry| hand_in(&made.world.engine, entry));
         assert!(again.is_err(), "duplicates are no figure");
     }
 }

@@ -214,6 +214,15 @@ impl RealmEngine {
         guard_detached(py, || self.0.erasure_pending())
     }
 
+    /// Let go of the realm's files, once whoever is in a transaction is done: nothing is handed in or read any more (`ArgumentRange`), and
+    /// nothing passes its latch. What is in memory goes on answering. Calling it again does nothing.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        guard_detached(py, || {
+            self.0.latch().close();
+            self.0.close()
+        })
+    }
+
     /// Hand in one entry: an envelope, or an entry with its body.
     #[pyo3(signature = (entry, now_ms, *, body=None, body_salt=None))]
     fn submit(

@@ -31,6 +31,11 @@ impl RealmFile {
         guard_detached(py, || Ok(RealmFile(Mutex::new(Follower::new(SqliteFile::open(&path)?, realm)))))
     }
 
+    /// Let go of the file: what reads it afterwards gets `ArgumentRange`. Calling it again does nothing.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        guard_detached(py, || self.inner()?.source().close())
+    }
+
     /// How many records are in the file.
     #[getter]
     fn records(&self, py: Python<'_>) -> PyResult<u64> {
@@ -84,9 +89,10 @@ impl RealmFile {
         })
     }
 
-    /// A head that was kept is one of this file's. Raises `CheckpointForked`, `CheckpointStale`, `CheckpointForm`, `CheckpointKey`.
+    /// A head that was kept is one of this file's; what it is over is judged first, where that was not done yet. Raises what `refresh`
+    /// raises, `CheckpointForked`, `CheckpointStale`, `CheckpointForm`, `CheckpointKey`, `OpenMissing`.
     fn check_kept(&self, py: Python<'_>, head: &str) -> PyResult<()> {
-        guard_detached(py, || self.inner()?.replica().check_kept(head.as_bytes()).map(|_| ()))
+        guard_detached(py, || self.inner()?.check_kept(head.as_bytes()))
     }
 
     /// Entries that were judged, in order from a position, at most `limit`; fewer before the end if they are many.

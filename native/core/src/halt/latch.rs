@@ -1,8 +1,8 @@
 //! The latch: what is stopped on this host, asked at every gate (halt.5).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::gates::{self, Drill, Gate};
@@ -66,10 +66,19 @@ const GONE: &str = "the sidecar is gone, or another file is in its place";
 const CLOSED: &str = "the realm was closed in this program";
 const UNREADABLE: &str = "the sidecar cannot be read";
 
+/// Where what is latched is written down.
+#[derive(Debug)]
+enum Place {
+    Memory,
+    Open(Arc<Sidecar>),
+    /// Nothing of it is open: whoever wants to stop the realm all the same opens it for that.
+    Closed(PathBuf),
+}
+
 /// The latch of one realm, in this process.
 #[derive(Debug)]
 pub struct Latch {
-    sidecar: Option<Arc<Sidecar>>,
+    place: RwLock<Place>,
     gate: Gate,
     /// What no file has taken: of a realm in memory, and where the disk refused.
     memory: Mutex<(u64, Vec<Stop>)>,
@@ -106,7 +115,7 @@ impl Latch {
 
     fn with(sidecar: Option<Arc<Sidecar>>, gate: Gate) -> Latch {
         let latch = Latch {
-            sidecar,
+            place: RwLock::new(sidecar.map_or(Place::Memory, Place::Open)),
             gate,
             memory: Mutex::new((fresh(), Vec::new())),
             seen: Mutex::default(),
@@ -117,24 +126,34 @@ impl Latch {
         latch
     }
 
+    /// None: of a realm in memory. Raises as `Sidecar::open`, behind `close`. Nobody waits here for a file.
+    fn sidecar(&self) -> Result<Option<Arc<Sidecar>>> {
+        let path = match &*self.place.read().unwrap_or_else(PoisonError::into_inner) {
+            Place::Memory => return Ok(None),
+            Place::Open(sidecar) => return Ok(Some(Arc::clone(sidecar))),
+            Place::Closed(path) => path.clone(),
+        };
+        Sidecar::open(&path).map(Some)
+    }
+
     /// Whose realm the sidecar says it is. None: there is no sidecar.
     pub fn header(&self) -> Result<Option<Header>> {
-        self.sidecar.as_ref().map(|sidecar| sidecar.header()).transpose()
+        self.sidecar()?.map(|sidecar| sidecar.header()).transpose()
     }
 
     /// Fills in whose it is.
     pub fn name(&self, header: &Header) -> Result<()> {
-        self.sidecar.as_ref().map_or(Ok(()), |sidecar| sidecar.name(header))
+        self.sidecar()?.map_or(Ok(()), |sidecar| sidecar.name(header))
     }
 
     /// The agent id of the operator or root with this key, if an engine has written it down.
     pub fn agent_of(&self, kid: &Id) -> Option<Id> {
-        let people = self.sidecar.as_ref()?.people();
+        let people = self.sidecar().ok()??.people();
         people.into_iter().find(|(found, _)| found == kid).map(|(_, agent)| agent)
     }
 
     pub fn set_people(&self, people: &[(Id, Id)]) {
-        if let Some(sidecar) = &self.sidecar {
+        if let Ok(Some(sidecar)) = self.sidecar() {
             sidecar.set_people(people);
         }
     }
@@ -154,15 +173,19 @@ impl Latch {
         if held(&self.memory).0 != seen.memory {
             return false;
         }
-        let Some(sidecar) = &self.sidecar else { return true };
-        seen.fault.is_none() && sidecar.is_there() && sidecar.epoch() == Some(seen.epoch)
+        match &*self.place.read().unwrap_or_else(PoisonError::into_inner) {
+            Place::Open(sidecar) => seen.fault.is_none() && sidecar.is_there() && sidecar.epoch() == Some(seen.epoch),
+            // Closed: nothing passes, whatever the file says.
+            Place::Memory | Place::Closed(_) => true,
+        }
     }
 
     fn read(&self, before: Option<&'static str>) -> Arc<Latched> {
         let (memory, mut stops) = held(&self.memory).clone();
         let mut epoch = memory;
         let mut found = Latched { memory, ..Latched::default() };
-        if let Some(sidecar) = &self.sidecar {
+        let sidecar = self.sidecar().ok().flatten();
+        if let Some(sidecar) = &sidecar {
             // The epoch first: what is written behind this line has another one.
             let now = sidecar.epoch();
             let slots = sidecar.slots();
@@ -177,7 +200,7 @@ impl Latch {
             stops.extend(slots.unwrap_or_default().into_iter().map(|(slot, content)| Stop { slot, content }));
         }
         if self.lost.load(Ordering::SeqCst) {
-            found.fault = Some(before.unwrap_or(if self.sidecar.is_some() { GONE } else { UNREADABLE }));
+            found.fault = Some(before.unwrap_or(if sidecar.is_some() { GONE } else { UNREADABLE }));
         }
         found.epoch = epoch;
         for stop in stops {
@@ -197,28 +220,27 @@ impl Latch {
         if matches!(content, Content::Signed(_)) && self.holds(&content) {
             return Ok(None);
         }
-        let Some(sidecar) = &self.sidecar else {
-            return Ok(Some(Written { slot: self.remember(content) }));
-        };
-        let written = match sidecar.take(&content) {
-            Ok(Some(written)) => Ok(written),
-            Ok(None) => sidecar.take_last(&wide(&content)),
-            Err(fault) => Err(fault),
-        };
+        let written = self.sidecar().and_then(|sidecar| match sidecar {
+            None => Ok(Written { slot: self.remember(content.clone()) }),
+            Some(sidecar) => match sidecar.take(&content)? {
+                Some(written) => Ok(written),
+                None => sidecar.take_last(&wide(&content)),
+            },
+        });
         written.map(Some).inspect_err(|_| {
             self.remember(content);
         })
     }
 
     fn holds(&self, content: &Content) -> bool {
-        let slots = self.sidecar.as_ref().and_then(|sidecar| sidecar.slots()).unwrap_or_default();
+        let slots = self.sidecar().ok().flatten().and_then(|sidecar| sidecar.slots()).unwrap_or_default();
         slots.iter().any(|(_, there)| there == content)
             || held(&self.memory).1.iter().any(|stop| stop.content == *content)
     }
 
     /// Whether the disk has what was latched: behind the halt, which it does not hold up (halt.4.3).
     pub fn sync(&self) -> bool {
-        self.sidecar.as_ref().is_none_or(|sidecar| sidecar.sync())
+        self.sidecar().is_ok_and(|sidecar| sidecar.is_none_or(|sidecar| sidecar.sync()))
     }
 
     fn remember(&self, content: Content) -> usize {
@@ -235,7 +257,7 @@ impl Latch {
         if self.look().resumes.iter().any(|stop| stop.content == content) {
             return Ok(());
         }
-        let Some(sidecar) = &self.sidecar else {
+        let Some(sidecar) = self.sidecar()? else {
             self.remember(content);
             return Ok(());
         };
@@ -254,7 +276,7 @@ impl Latch {
             return Ok(true);
         }
         drop(memory);
-        match &self.sidecar {
+        match self.sidecar()? {
             Some(sidecar) if seen.slot < super::SLOTS => sidecar.replace(seen.slot, &seen.content, &content),
             _ => Ok(false),
         }
@@ -270,7 +292,7 @@ impl Latch {
             return Ok(true);
         }
         drop(memory);
-        match &self.sidecar {
+        match self.sidecar()? {
             Some(sidecar) if seen.slot < super::SLOTS => sidecar.free(seen.slot, &seen.content),
             _ => Ok(false),
         }
@@ -292,22 +314,28 @@ impl Latch {
         self.gate.leave(ticket);
     }
 
-    /// The program is done with the realm: its gate is free, and nothing passes here any more, because nobody would be counted.
+    /// The program is done with the realm: its gate is free, and nothing passes here any more, because nobody would be counted. Whoever still
+    /// has this can stop the realm all the same.
     pub fn close(&self) {
         self.lost.store(true, Ordering::SeqCst);
         *held(&self.seen) = self.read(Some(CLOSED));
         self.gate.close();
+        let mut place = self.place.write().unwrap_or_else(PoisonError::into_inner);
+        if let Place::Open(sidecar) = &*place {
+            *place = Place::Closed(sidecar.path().to_owned());
+        }
     }
 
     /// halt.5.3
     pub fn quiesce(&self, longest: Duration) -> bool {
-        gates::quiesce(self.sidecar.as_deref(), &self.gate, || self.look().epoch, longest)
+        let Ok(sidecar) = self.sidecar() else { return false };
+        gates::quiesce(sidecar.as_deref(), &self.gate, || self.look().epoch, longest)
     }
 
     /// halt.6.2. Raises `LatchForm`, and what writing raises; `ArgumentRange` of a realm in memory.
     pub fn drill(&self, id: [u8; 16], longest: Duration) -> Result<Drill> {
-        match &self.sidecar {
-            Some(sidecar) => gates::drill(sidecar, id, longest),
+        match self.sidecar()? {
+            Some(sidecar) => gates::drill(&sidecar, id, longest),
             None => Err(Error::new(Code::ArgumentRange, "a realm with a file", "one in memory")),
         }
     }

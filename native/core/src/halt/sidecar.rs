@@ -122,6 +122,10 @@ impl Sidecar {
         Ok(sidecar)
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Raises `LatchForm`.
     pub fn header(&self) -> Result<Header> {
         self.read_header()

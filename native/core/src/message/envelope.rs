@@ -145,9 +145,9 @@ impl UnverifiedEnvelope {
         self.claims.kind.typ()
     }
 
-    /// The numbered steps of envelope.7, where nobody asks for a body.
-    pub fn check_body(&self, body: Option<BodyPart<'_>>) -> Result<Body> {
-        Body::check(self.claims.body.as_ref(), body, false)
+    /// The numbered steps of envelope.7; `asked`: a body that the claims commit to must be there.
+    pub fn check_body(&self, body: Option<BodyPart<'_>>, asked: bool) -> Result<Body> {
+        Body::check(self.claims.body.as_ref(), body, asked)
     }
 
     /// The question of step 3: what a key must have signed.
@@ -232,7 +232,7 @@ impl AuthenticEnvelope {
 
     /// The numbered steps of envelope.7; `asked`: a body that the claims commit to must be there.
     pub fn check_body(&self, body: Option<BodyPart<'_>>, asked: bool) -> Result<Body> {
-        Body::check(self.envelope.claims.body.as_ref(), body, asked)
+        self.envelope.check_body(body, asked)
     }
 
     /// Steps 4 to 6 of envelope.6, for the realm that the verifier expects.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::ahead::AskedAhead;
 use super::body::BodyPart;
 use super::claims::ZERO;
 use super::entry::parse_message;
-use super::envelope::{AuthenticEnvelope, Keys, UnverifiedEnvelope, VerifiedEnvelope, name_key};
+use super::envelope::{Keys, UnverifiedEnvelope, VerifiedEnvelope, name_key};
 use crate::errors::Result;
 use crate::identity::{Directory, Enrolled, in_parallel, verify_batch};
 
@@ -34,21 +35,15 @@ fn read<'a>(item: &Incoming<'a>, directory: &Directory) -> Result<Read<'a>> {
     Ok((envelope, sender, entry.body.or(item.body)))
 }
 
-/// The signatures of envelopes whose keys were found, on up to `threads` threads; one verdict an item, in order.
-pub fn authenticate_many(
-    items: &[(UnverifiedEnvelope, Arc<Enrolled>)],
-    threads: usize,
-) -> Vec<Result<AuthenticEnvelope>> {
+/// What `UnverifiedEnvelope::ask_ahead` gives for each, in order, on up to `threads` threads.
+pub fn ask_many_ahead(items: &[(UnverifiedEnvelope, Arc<Enrolled>)], threads: usize) -> Vec<AskedAhead> {
     in_parallel(items, threads, CHUNK, |chunk| {
         let questions: Vec<_> = chunk.iter().map(|(envelope, sender)| envelope.question(sender)).collect();
         let answers = verify_batch(&questions);
         chunk
             .iter()
             .zip(answers)
-            .map(|((envelope, sender), answer)| {
-                let proof = answer.map_err(|fault| name_key(fault, sender))?;
-                Ok(envelope.clone().authenticated(Arc::clone(sender), proof))
-            })
+            .map(|((envelope, sender), answer)| AskedAhead::new(envelope.clone(), Arc::clone(sender), answer))
             .collect()
     })
 }

@@ -3,6 +3,7 @@
 mod act;
 mod act_form;
 mod agree;
+mod ahead;
 mod body;
 mod claims;
 mod claims_form;
@@ -23,6 +24,7 @@ pub use act::{
 };
 pub(crate) use act::{write_optional_uint, write_reach};
 pub(crate) use act_form::{read_policy, read_proposal as read_proposal_claim};
+pub use ahead::AskedAhead;
 pub use body::{Body, BodyPart, commitment};
 pub use claims::{Addr, BodyClaim, Claims, Context, Id, Kind, Merge, OpenPart, Output, Seq, Typ, WorkflowState, ZERO};
 pub(crate) use claims::{write_addrs, write_optional_id};
@@ -35,7 +37,7 @@ pub use envelope::{
     sig_structure,
 };
 pub use hash::{Purpose as HashPurpose, fingerprint, keyed, message_id, node};
-pub use many::{Incoming, authenticate_many, verify_many};
+pub use many::{Incoming, ask_many_ahead, verify_many};
 pub use offer::{Offer, next_key_digest};
 pub(crate) use value::Value;
 pub use view::{claims_from_json, claims_to_json, typ_of_json};

@@ -1,22 +1,23 @@
 //! The engine: screen, stamp, admit, commit, apply, checkpoint (admission.1, record.6).
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::budget::Limits;
 use super::export::{READ, export};
 use super::inbox::Router;
-use super::log::{Log, Pair};
-use super::queue::Queue;
+use super::incoming::{Incoming, KnownKeys, Questions};
+use super::log::{Log, Pair, Turn};
+use super::queue::{Job, Queue};
 use super::receipt::{check_covers, encode_receipt};
 use super::record::Record;
 use super::replica::Replica;
-use super::sequencing::{Asked, Core, Incoming, Item, check_clock, may_pass, read};
+use super::sequencing::{Core, check_clock, may_pass};
 use super::stopping::Operators;
 use crate::errors::{Code, Error, Result};
 use crate::halt::Latch;
 use crate::history::inclusion::prove_inclusion;
 use crate::history::sha_tree::Rfc6962;
-use crate::identity::{SigningKey, in_parallel};
+use crate::identity::SigningKey;
 use crate::message::{Body, BodyPart, Id, UnverifiedEnvelope};
 
 /// One entry that somebody hands in.
@@ -58,7 +59,7 @@ impl Delivered {
 
     /// A pair of which the record and the envelope were held against what was taken in.
     pub(super) fn checked(pair: &Pair, envelope: UnverifiedEnvelope) -> Result<Delivered> {
-        let body = envelope.check_body(pair.body_part())?;
+        let body = envelope.check_body(pair.body_part(), false)?;
         Ok(Delivered { record: pair.record, envelope, body })
     }
 
@@ -79,6 +80,7 @@ pub struct Engine<L> {
     pub(super) core: Mutex<Core>,
     pub(super) queue: Queue,
     pub(super) router: Router,
+    known: KnownKeys,
     pub(super) latch: Latch,
     pub(super) latches: bool,
     operators: Mutex<Arc<Operators>>,
@@ -102,8 +104,8 @@ impl<L: Log> Engine<L> {
     /// Before the first record, and with nothing that stops it.
     pub(super) fn over(log: L, key: SigningKey, limits: Limits) -> Engine<L> {
         let (core, operators) = (Mutex::new(Core::new(limits)), Mutex::default());
-        let (queue, router) = (Queue::default(), Router::default());
-        Engine { log, key, core, queue, router, latch: Latch::in_memory(), latches: true, operators }
+        let (queue, known, router) = (Queue::default(), KnownKeys::default(), Router::default());
+        Engine { log, key, core, queue, known, router, latch: Latch::in_memory(), latches: true, operators }
     }
 
     pub(super) fn operators(&self) -> Result<MutexGuard<'_, Arc<Operators>>> {
@@ -118,37 +120,40 @@ impl<L: Log> Engine<L> {
         // Judged alone, before anybody shares a time with it.
         check_clock(now)?;
         self.latch_first(entry.envelope);
-        let ticket = self.queue.push(&entry, now)?;
+        // What follows from its bytes alone is found out here, while others have the engine.
+        let mut incoming = Incoming::read(entry.envelope, entry.body);
+        self.known.ask(&mut incoming);
+        let ticket = self.queue.push(incoming, now)?;
         // Waits for its answer, and not for the engine: else whoever was just answered would have that again before the others wake up.
         if let Some(answer) = ticket.wait() {
             return answer;
         }
-        let _next = self.queue.pass_on_later();
+        let next = self.queue.pass_on_later();
+        // Who comes while others have their turns is taken along.
+        let turn = self.log.turn();
         let mut core = self.core().inspect_err(|_| drop(self.queue.leave(&ticket)))?;
-        self.work(&mut core)?;
+        let answered = self.work(&mut core, turn)?;
+        drop(core);
+        // First those who have their answers: what they hand in next shares the commit of whoever goes on.
+        answered.into_iter().for_each(|(job, answer)| job.answer(answer));
+        drop(next);
         ticket.take().unwrap_or_else(|| Err(Error::new(Code::Internal, "the answer to one's own entry", "none")))
     }
 
-    /// Takes along all who wait, and gives each its answer.
-    fn work(&self, core: &mut Core) -> Result<()> {
+    /// Takes along all who wait: what each is to be told. What does not get its turn has read and written nothing.
+    fn work(&self, core: &mut Core, turn: Result<Box<dyn Turn + '_>>) -> Result<Vec<(Job, Result<Answer>)>> {
         let mut jobs = self.queue.take(GROUP)?;
         let Some(now) = jobs.iter().map(|job| job.now).max() else {
             return Err(Error::new(Code::Internal, "an entry that waits, or its answer", "neither"));
         };
-        if jobs.len() > 1 {
-            let asked = Asked::of(core.replica.state(), jobs.iter().map(|job| &job.incoming));
-            for (place, settled) in asked.settle() {
-                if let Some(job) = jobs.get_mut(place) {
-                    job.incoming = settled;
-                }
-            }
-        }
-        let items: Vec<Item<'_>> = jobs.iter().map(|job| (job.body(), &job.incoming)).collect();
-        match self.sequence(core, &items, now) {
-            Ok(answers) => jobs.iter().zip(answers).for_each(|(job, answer)| job.answer(Ok(answer))),
-            Err(fault) => jobs.iter().for_each(|job| job.answer(Err(fault.clone()))),
-        }
-        Ok(())
+        let questions = Questions::of(core.replica.state(), jobs.iter().map(|job| &job.incoming));
+        questions.ask(&self.known, jobs.iter_mut().map(|job| &mut job.incoming));
+        let items: Vec<&Incoming> = jobs.iter().map(|job| &job.incoming).collect();
+        let answers: Vec<Result<Answer>> = match turn.and_then(|turn| self.sequence(core, &items, now, turn)) {
+            Ok(answers) => answers.into_iter().map(Ok).collect(),
+            Err(fault) => jobs.iter().map(|_| Err(fault.clone())).collect(),
+        };
+        Ok(jobs.into_iter().zip(answers).collect())
     }
 
     /// Many entries: read and verified on all cores outside the lock, sequenced in their order, appended in groups.
@@ -157,25 +162,22 @@ impl<L: Log> Engine<L> {
         entries.iter().for_each(|entry| self.latch_first(entry.envelope));
         for group in entries.chunks(GROUP) {
             let incoming = self.verify(group)?;
-            let items: Vec<Item<'_>> = group.iter().map(|entry| entry.body).zip(&incoming).collect();
+            let items: Vec<&Incoming> = incoming.iter().collect();
+            let turn = self.log.turn()?;
             let mut core = self.core()?;
-            answers.extend(self.sequence(&mut core, &items, now)?);
+            answers.extend(self.sequence(&mut core, &items, now, turn)?);
         }
         Ok(answers)
     }
 
     /// Signatures under the keys that are known now; a key that an earlier entry of the group brings is looked up again later.
     fn verify(&self, entries: &[Submission<'_>]) -> Result<Vec<Incoming>> {
-        let mut incoming = in_parallel(entries, 0, 32, |chunk| chunk.iter().map(read).collect());
-        let asked = {
+        let mut incoming = Incoming::read_many(entries);
+        let questions = {
             let core = self.core()?;
-            Asked::of(core.replica.state(), incoming.iter())
+            Questions::of(core.replica.state(), incoming.iter())
         };
-        for (place, settled) in asked.settle() {
-            if let Some(slot) = incoming.get_mut(place) {
-                *slot = settled;
-            }
-        }
+        questions.ask(&self.known, &mut incoming);
         Ok(incoming)
     }
 
@@ -290,6 +292,14 @@ impl<L: Log> Engine<L> {
         }
         let pairs = core.replica.again(from, |position| self.log.read(position, limit.min(READ)))?;
         (from..).zip(pairs).map(|(position, pair)| Delivered::of(&mut core.replica, position, pair)).collect()
+    }
+
+    /// Lets go of the log, behind whoever has the engine: nothing is appended or read any more (`ArgumentRange`). What the state says it
+    /// goes on saying.
+    pub fn close(&self) -> Result<()> {
+        // Also where a fault has stopped it, or a thread has left it half changed: nothing of it is asked here.
+        let _core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        self.log.close()
     }
 
     pub fn log(&self) -> &L {

@@ -1,5 +1,6 @@
 //! A replica over a log that somebody else writes: it judges what is there, and goes on when there is more. It needs no key.
 
+use super::checkpoint::Note;
 use super::engine::Delivered;
 use super::export::READ;
 use super::log::Source;
@@ -50,6 +51,15 @@ impl<S: Source> Follower<S> {
             self.replica.check_checkpoint(checkpoint.unwrap_or_default().as_bytes())?;
         }
         Ok(self.replica.records())
+    }
+
+    /// A checkpoint that was kept is of what is there (record.4.3). What it is over is judged first, where that was not done yet. Raises what
+    /// `refresh` raises, `OpenMissing` where nothing is there, and the codes of record.4.3.
+    pub fn check_kept(&mut self, text: &[u8]) -> Result<()> {
+        if Note::parse(text)?.head.size > self.replica.records() {
+            self.refresh()?;
+        }
+        self.replica.check_kept(text).map(|_| ())
     }
 
     /// Entries that were judged, in order from a position, at most `limit`; each the one that was judged. As `Engine::entries`.

@@ -4,10 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::engine::{Answer, Submission};
-use super::sequencing::{Incoming, read};
+use super::engine::Answer;
+use super::incoming::Incoming;
 use crate::errors::{Code, Error, Result};
-use crate::message::BodyPart;
 
 /// What one caller has been told.
 #[derive(Default)]
@@ -37,7 +36,6 @@ impl Slot {
 /// An entry that waits, on its own feet: its caller may be another thread.
 pub(super) struct Job {
     pub incoming: Incoming,
-    body: Option<(Vec<u8>, Vec<u8>)>,
     pub now: u64,
     slot: Arc<Slot>,
 }
@@ -59,11 +57,6 @@ pub(super) struct Ticket(Arc<Slot>);
 pub(super) struct Next<'a>(&'a Queue);
 
 impl Job {
-    /// The body as it was handed in.
-    pub fn body(&self) -> Option<BodyPart<'_>> {
-        self.body.as_ref().map(|(salt, body)| BodyPart { salt, body })
-    }
-
     pub fn answer(&self, answer: Result<Answer>) {
         self.slot.tell(Told::Answer(Box::new(answer)));
     }
@@ -118,11 +111,10 @@ impl Queue {
         self.0.lock().map_err(|_| Error::new(Code::Panic, "a queue that no thread has left half changed", "one"))
     }
 
-    /// Puts an entry at the end. It is read here, outside the engine's lock. Where nobody has the engine it is its caller's turn.
-    pub fn push(&self, entry: &Submission<'_>, now: u64) -> Result<Ticket> {
+    /// Puts an entry at the end. Where nobody has the engine it is its caller's turn.
+    pub fn push(&self, incoming: Incoming, now: u64) -> Result<Ticket> {
         let slot = Arc::<Slot>::default();
-        let body = entry.body.map(|part| (part.salt.to_vec(), part.body.to_vec()));
-        let job = Job { incoming: read(entry), body, now, slot: Arc::clone(&slot) };
+        let job = Job { incoming, now, slot: Arc::clone(&slot) };
         let mut line = self.line()?;
         if !line.led {
             line.led = true;
@@ -131,6 +123,11 @@ impl Queue {
         line.jobs.push_back(job);
         drop(line);
         Ok(Ticket(slot))
+    }
+
+    /// Whether somebody has the engine, or waits for his process's turn with it.
+    pub fn is_led(&self) -> bool {
+        self.0.lock().is_ok_and(|line| line.led)
     }
 
     /// To be held by whoever has the turn.

@@ -6,7 +6,7 @@ use super::registry_checks::judge_genesis;
 use super::state::State;
 use crate::errors::{Code, Error, Result};
 use crate::identity::{Enrolled, in_parallel};
-use crate::message::{Act, AuthenticEnvelope, Keys, Kind, UnverifiedEnvelope, ZERO, authenticate_many};
+use crate::message::{Act, AuthenticEnvelope, Keys, Kind, UnverifiedEnvelope, ZERO, ask_many_ahead};
 use crate::text;
 
 /// Steps 2 and 3: the key is known as of the first `r` registry entries, and the signature verifies under it.
@@ -24,9 +24,9 @@ pub(super) fn verify_ahead<'a>(
     let mut verified: Vec<Option<AuthenticEnvelope>> = known.iter().map(|_| None).collect();
     let (places, asked): (Vec<usize>, Vec<Known>) =
         known.into_iter().enumerate().filter_map(|(place, known)| Some((place, known?))).unzip();
-    for (place, verdict) in places.into_iter().zip(authenticate_many(&asked, 0)) {
+    for (place, verdict) in places.into_iter().zip(ask_many_ahead(&asked, 0)) {
         if let Some(slot) = verified.get_mut(place) {
-            *slot = verdict.ok();
+            *slot = verdict.under_that_key();
         }
     }
     verified

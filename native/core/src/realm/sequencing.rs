@@ -1,6 +1,5 @@
 //! What the engine does behind its lock: judge, commit, take in (admission.1, record.6).
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,23 +7,23 @@ use super::admission::{Stamp, admit};
 use super::budget::{Budget, Limits};
 use super::checkpoint::{Note, sign_checkpoint};
 use super::delta::{Delta, Verdict};
-use super::engine::{Answer, Engine, Submission};
+use super::engine::{Answer, Engine};
 use super::equivocations::Equivocations;
 use super::export::READ;
-use super::log::{Appended, KeptBody, Log, Pair};
+use super::incoming::Incoming;
+use super::log::{Appended, KeptBody, Log, Pair, Turn};
 use super::record::Record;
 use super::registry::Registry;
 use super::replica::{Asking, Replica};
 use super::screen::{check_conversation, check_genesis, check_realm};
+use super::shut::Shut;
 use super::starting::Start;
 use super::state::State;
-use super::stopping::Shut;
 use crate::errors::{Code, Error, Result};
 use crate::halt::Entered;
 use crate::history::sha_tree::TreeHead;
-use crate::identity::Enrolled;
 use crate::limits::TIME_END;
-use crate::message::{AuthenticEnvelope, Body, BodyPart, Id, Keys, UnverifiedEnvelope, authenticate_many};
+use crate::message::{AuthenticEnvelope, Id, UnverifiedEnvelope};
 use crate::text;
 
 /// Conflicts in a row after which an engine gives up (record.6.3).
@@ -45,64 +44,19 @@ pub(super) struct Core {
     pub stopped: Option<Error>,
 }
 
-/// An entry on its way: read, and perhaps with a verified signature.
-pub(super) enum Incoming {
-    Faulty(Error),
-    Read(UnverifiedEnvelope),
-    Verified(AuthenticEnvelope),
-}
-
-impl Incoming {
-    /// The message id of what could be read.
-    pub fn id(&self) -> Option<Id> {
-        match self {
-            Incoming::Faulty(_) => None,
-            Incoming::Read(envelope) => Some(*envelope.id()),
-            Incoming::Verified(entry) => Some(*entry.id()),
-        }
-    }
-}
-
-/// An entry on its way, with the body that came along.
-pub(super) type Item<'a> = (Option<BodyPart<'a>>, &'a Incoming);
-
-/// Signatures that can be verified now, and where their entries stand.
-pub(super) struct Asked {
-    pairs: Vec<(UnverifiedEnvelope, Arc<Enrolled>)>,
-    places: Vec<usize>,
-}
-
-impl Asked {
-    pub fn of<'a>(state: &State, incoming: impl Iterator<Item = &'a Incoming>) -> Asked {
-        let keys = state.keys(state.registry_size());
-        let (mut pairs, mut places) = (Vec::new(), Vec::new());
-        for (place, item) in incoming.enumerate() {
-            if let Incoming::Read(envelope) = item
-                && let Ok(signer) = keys.signer(envelope)
-            {
-                pairs.push((envelope.clone(), signer));
-                places.push(place);
-            }
-        }
-        Asked { pairs, places }
-    }
-
-    /// Verifies them, sharing inversions and cores: what each place becomes.
-    pub fn settle(self) -> impl Iterator<Item = (usize, Incoming)> {
-        let verdicts = authenticate_many(&self.pairs, 0);
-        let settled = |verdict: Result<_>| verdict.map_or_else(Incoming::Faulty, Incoming::Verified);
-        self.places.into_iter().zip(verdicts.into_iter().map(settled))
-    }
-}
-
 impl<L: Log> Engine<L> {
-    /// Judges, appends and applies a group. What comes back is in the log.
-    pub(super) fn sequence(&self, core: &mut Core, items: &[Item<'_>], now: u64) -> Result<Vec<Answer>> {
+    /// Judges, appends and applies a group, in its turn. What comes back is in the log. Whoever needs the turn waits for it before he locks
+    /// the core: nobody who reads here waits for other processes.
+    pub(super) fn sequence(
+        &self,
+        core: &mut Core,
+        items: &[&Incoming],
+        now: u64,
+        _turn: Box<dyn Turn + '_>,
+    ) -> Result<Vec<Answer>> {
         check_clock(now)?;
         // Counted before anybody looks at the latch: a stop waits for whoever is on his way (halt.5.3).
         let mut entered = self.latch.enter();
-        // What does not get its turn has read and written nothing.
-        let _turn = self.log.turn()?;
         for _ in 0..PATIENCE {
             match self.try_sequence(core, items, now, &mut entered) {
                 Ok(Some(answers)) => return Ok(answers),
@@ -135,29 +89,29 @@ impl<L: Log> Engine<L> {
     fn try_sequence(
         &self,
         core: &mut Core,
-        items: &[Item<'_>],
+        items: &[&Incoming],
         now: u64,
         entered: &mut Entered<'_>,
     ) -> Result<Option<Vec<Answer>>> {
-        if self.log.head()? != core.replica.records() {
+        if self.log.head_to_write()? != core.replica.records() {
             self.catch_up(core)?;
             self.check_sequencer(core)?;
         }
         let latched = entered.look();
         let firsts = self.firsts(core, &latched, items, now)?;
         let mut shut = None;
-        let own: Vec<Item<'_>> = firsts.iter().map(|first| (None, &first.incoming)).collect();
         let expected = core.replica.records();
         let mut pairs: Vec<Pair> = Vec::with_capacity(items.len());
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(items.len());
         let mut read: Vec<UnverifiedEnvelope> = Vec::with_capacity(items.len());
         let mut erased: Vec<u64> = Vec::new();
-        for (place, (body, incoming)) in own.iter().chain(items).enumerate() {
+        let own = firsts.iter().map(|first| &first.incoming);
+        for (place, incoming) in own.chain(items.iter().copied()).enumerate() {
             if place == firsts.len() && !latched.is_clear() {
                 // Behind the resumes that waited: what they have ended stops nobody any more.
                 shut = Some(self.shut(core, &latched, &firsts));
             }
-            let outcome = match self.judge(core, *body, incoming, now, shut.as_ref()) {
+            let outcome = match self.judge(core, incoming, now, shut.as_ref()) {
                 Ok(Judged::Duplicate(position)) => {
                     let here = position.checked_sub(expected).and_then(|at| pairs.get(usize::try_from(at).ok()?));
                     Outcome::Duplicate(match here {
@@ -195,18 +149,11 @@ impl<L: Log> Engine<L> {
     }
 
     /// The steps of admission.1 and 2 for one entry, on the state as it is after those before it.
-    fn judge<'a>(
-        &self,
-        core: &mut Core,
-        body: Option<BodyPart<'_>>,
-        incoming: &'a Incoming,
-        now: u64,
-        shut: Option<&Shut>,
-    ) -> Result<Judged<'a>> {
+    fn judge(&self, core: &mut Core, incoming: &Incoming, now: u64, shut: Option<&Shut>) -> Result<Judged> {
         let stamp = core.replica.stamp(now);
         let state = core.replica.state();
         // 1 to 3
-        let entry = authentic(incoming, &state.keys(stamp.registry_size))?;
+        let entry = incoming.authenticate(&state.keys(stamp.registry_size))?;
         // 4
         if let Some(position) = core.positions.get(entry.id()) {
             return Ok(Judged::Duplicate(*position));
@@ -218,7 +165,7 @@ impl<L: Log> Engine<L> {
             shut.admit(state, &entry)?;
         }
         // 7
-        let body = entry.check_body(body, true)?;
+        let body = incoming.body()?;
         // 8, 9
         check_conversation(state, &entry)?;
         check_genesis(state, &entry)?;
@@ -226,10 +173,6 @@ impl<L: Log> Engine<L> {
         self.check_own_key(state, &verdict)?;
         // 10
         core.budget.take(core.replica.state(), entry.claims(), &verdict, stamp.time)?;
-        let body = match body {
-            Body::Present { salt, body } => Some((salt, Arc::from(body))),
-            _ => None,
-        };
         Ok(Judged::New(Box::new(Case { entry, stamp, verdict, body })))
     }
 
@@ -372,13 +315,13 @@ fn answers(core: &Core, outcomes: Vec<Outcome>) -> Vec<Answer> {
     outcomes.into_iter().map(answer).collect()
 }
 
-enum Judged<'a> {
+enum Judged {
     Duplicate(u64),
-    New(Box<Case<'a>>),
+    New(Box<Case>),
 }
 
-struct Case<'a> {
-    entry: Cow<'a, AuthenticEnvelope>,
+struct Case {
+    entry: AuthenticEnvelope,
     stamp: Stamp,
     verdict: Verdict,
     body: Option<KeptBody>,
@@ -388,19 +331,6 @@ enum Outcome {
     Sequenced(Record, Option<Error>),
     Duplicate(Record),
     Refused(Error),
-}
-
-pub(super) fn read(entry: &Submission<'_>) -> Incoming {
-    UnverifiedEnvelope::parse(entry.envelope).map_or_else(Incoming::Faulty, Incoming::Read)
-}
-
-/// Steps 1 to 3. A signature that was verified counts only under the key that is the right one now.
-fn authentic<'a>(incoming: &'a Incoming, keys: &impl Keys) -> Result<Cow<'a, AuthenticEnvelope>> {
-    match incoming {
-        Incoming::Faulty(error) => Err(error.clone()),
-        Incoming::Read(envelope) => envelope.clone().authenticate(keys).map(Cow::Owned),
-        Incoming::Verified(entry) => Ok(Cow::Borrowed(entry)),
-    }
 }
 
 pub(super) fn check_clock(now: u64) -> Result<()> {

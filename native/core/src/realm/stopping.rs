@@ -5,19 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::conversation::Grant;
 use super::draft::{Author, Bare, draft_halt, local_halt};
 use super::engine::Engine;
-use super::halts::Covered;
+use super::incoming::Incoming;
 use super::log::Log;
-use super::sequencing::{Core, Incoming, Item};
+use super::sequencing::Core;
+use super::shut::{Shut, part_of, part_of_nothing};
 use super::state::State;
 use crate::errors::{Code, Error, Result};
 use crate::halt::{Content, Header, Latch, Latched, Scope, Sidecar, Stop, sidecar_of};
 use crate::identity::{Enrolled, Purpose};
-use crate::message::{
-    Act, AuthenticEnvelope, Claims, HaltPart, Id, Kind, Typ, UnverifiedEnvelope, header_of, message_id, sig_structure,
-};
+use crate::message::{Claims, HaltPart, Id, Kind, Typ, UnverifiedEnvelope, header_of, message_id, sig_structure};
 use crate::text;
 
 /// The log's own mark that there is a sidecar (halt.4.5).
@@ -85,12 +83,6 @@ pub(super) struct First {
     stop: Stop,
     pub incoming: Incoming,
     kind: Kind,
-}
-
-/// The scopes that are latched, as wide as this realm makes them (halt.5.4).
-pub(super) struct Shut {
-    scopes: Vec<Scope>,
-    fault: Option<&'static str>,
 }
 
 /// The id that a local halt will have, from what the sidecar says (halt.4.2). None: it does not say whose it is.
@@ -242,11 +234,15 @@ impl<L: Log> Engine<L> {
 
     /// Writes what is latched into the log, if nobody has the engine: else whoever has it will. Whether it was done.
     pub fn record_halts(&self, now: u64) -> Result<bool> {
+        if self.queue.is_led() || self.core.try_lock().is_err() {
+            return Ok(false);
+        }
+        let turn = self.log.turn()?;
         let Ok(mut core) = self.core.try_lock() else { return Ok(false) };
         if core.stopped.is_some() {
             return Ok(false);
         }
-        self.sequence(&mut core, &[], now)?;
+        self.sequence(&mut core, &[], now, turn)?;
         Ok(true)
     }
 
@@ -265,11 +261,11 @@ impl<L: Log> Engine<L> {
     }
 
     /// What a transaction begins with: latched halts that the registry does not have, and resumes that wait (halt.5.5).
-    pub(super) fn firsts(&self, core: &Core, latched: &Latched, items: &[Item<'_>], now: u64) -> Result<Vec<First>> {
+    pub(super) fn firsts(&self, core: &Core, latched: &Latched, items: &[&Incoming], now: u64) -> Result<Vec<First>> {
         let mut firsts = Vec::new();
         for stop in &latched.stops {
             let id = id_of_signed(stop);
-            if id.is_some() && items.iter().any(|(_, incoming)| incoming.id() == id) {
+            if id.is_some() && items.iter().any(|incoming| incoming.id() == id) {
                 // It has just been handed in, and is answered like any other entry.
                 continue;
             }
@@ -279,7 +275,7 @@ impl<L: Log> Engine<L> {
         }
         for stop in &latched.resumes {
             if let Content::Resume(envelope) = &stop.content {
-                let incoming = UnverifiedEnvelope::parse(envelope).map_or_else(Incoming::Faulty, Incoming::Read);
+                let incoming = Incoming::read(envelope, None);
                 firsts.push(First { stop: stop.clone(), incoming, kind: Kind::Resume });
             }
         }
@@ -293,7 +289,7 @@ impl<L: Log> Engine<L> {
                 Ok(parsed) => {
                     let kind = parsed.claims().kind;
                     if self.would_admit(core, &parsed, now) {
-                        return Ok(Some((Incoming::Read(parsed), kind)));
+                        return Ok(Some((Incoming::read(envelope, None), kind)));
                     }
                     (part_of(parsed.claims()), bare_of(parsed.claims()))
                 }
@@ -314,7 +310,7 @@ impl<L: Log> Engine<L> {
             return Ok(None);
         }
         let signed = draft.sign(&self.key)?;
-        Ok(Some((Incoming::Read(UnverifiedEnvelope::parse(&signed)?), Kind::LocalHalt)))
+        Ok(Some((Incoming::read(&signed, None), Kind::LocalHalt)))
     }
 
     fn would_admit(&self, core: &Core, parsed: &UnverifiedEnvelope, now: u64) -> bool {
@@ -333,9 +329,9 @@ impl<L: Log> Engine<L> {
     pub(super) fn settle_slots(&self, core: &Core, latched: &Latched, firsts: &[First]) {
         self.renew(core);
         for first in firsts {
-            let _ = match (first.kind, &first.incoming) {
+            let _ = match (first.kind, first.incoming.envelope()) {
                 (Kind::Resume, _) => self.latch.free(&first.stop),
-                (Kind::LocalHalt, Incoming::Read(envelope)) => {
+                (Kind::LocalHalt, Some(envelope)) => {
                     self.latch.replace(&first.stop, Content::Signed(envelope.bytes().to_vec()))
                 }
                 _ => Ok(false),
@@ -362,7 +358,7 @@ impl<L: Log> Engine<L> {
             halt.is_some_and(|halt| halt.until.is_some())
         };
         let stops = latched.stops.iter().filter(|stop| !has_ended(stop));
-        Shut { scopes: stops.map(|stop| wide(state, &stop.content)).collect(), fault: latched.fault }
+        Shut::of(state, stops.map(|stop| &stop.content), latched.fault)
     }
 
     /// Whether the latch lets this message through to this agent, or to a tool (halt.5.2). Raises `Latched`, `ArgumentRange` for a message that is not in
@@ -379,85 +375,8 @@ impl<L: Log> Engine<L> {
         let envelope = UnverifiedEnvelope::parse(&self.pair_at(position)?.envelope)?;
         let shut = self.shut(&core, &latched, &[]);
         shut.check(core.replica.state(), envelope.id(), envelope.claims())?;
-        match to.filter(|to| shut.scopes.iter().any(|scope| matches!(scope, Scope::Agent(id) if id == *to))) {
-            Some(agent) => Err(latch_fault(format!("a stop of agent {}", text::hex(agent)))),
-            None => Ok(()),
-        }
+        to.map_or(Ok(()), |agent| shut.check_agent(agent))
     }
-}
-
-fn latch_fault(got: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(Code::Latched, "nothing that stops it", got)
-}
-
-impl Shut {
-    /// admission.1.6, of an entry of a conversation.
-    pub fn admit(&self, state: &State, entry: &AuthenticEnvelope) -> Result<()> {
-        self.check(state, entry.id(), entry.claims())
-    }
-
-    fn check(&self, state: &State, id: &Id, claims: &Claims) -> Result<()> {
-        if claims.kind.is_of_registry() || (self.fault.is_none() && self.scopes.is_empty()) {
-            return Ok(());
-        }
-        if let Some(fault) = self.fault {
-            return Err(latch_fault(fault));
-        }
-        let conversation = if claims.kind == Kind::Open { id } else { &claims.conversation };
-        let known = state.conversation(conversation);
-        let definition = match (&claims.open, known) {
-            (Some(open), _) => open.definition.as_ref(),
-            (None, known) => known.and_then(|known| known.open.definition.as_ref()),
-        };
-        let chain: Vec<(Id, &Grant)> = match (claims.grant, known) {
-            (Some(grant), Some(known)) => known.chain(grant)?,
-            _ => Vec::new(),
-        };
-        let case = Covered { conversation, known, definition, claims, chain: &chain };
-        for scope in &self.scopes {
-            if case.is_covered_by(scope)? {
-                return Err(latch_fault(format!("a stop of scope {scope}")));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// halt.5.4
-fn wide(state: &State, content: &Content) -> Scope {
-    let part = match content {
-        Content::Local { scope, .. } => HaltPart { scope: scope.clone(), reason: String::new() },
-        Content::Signed(envelope) => {
-            UnverifiedEnvelope::parse(envelope).map_or_else(|_| part_of_nothing(), |parsed| part_of(parsed.claims()))
-        }
-        _ => part_of_nothing(),
-    };
-    let Some(registry) = state.registry() else { return Scope::Realm };
-    let is_agent =
-        |id: &Id| registry.agent(id).is_some() || state.conversations.values().any(|found| found.grant(id).is_some());
-    match Scope::read(&part.scope) {
-        Some(Scope::Conversation(id) | Scope::Branch(id, _) | Scope::Instance(id, _))
-            if state.conversation(&id).is_none() =>
-        {
-            Scope::Realm
-        }
-        Some(Scope::Agent(id)) if !is_agent(&id) => Scope::Realm,
-        Some(Scope::Definition(name)) if registry.definition(&name).is_none() => Scope::Realm,
-        Some(scope) => scope,
-        None => Scope::Realm,
-    }
-}
-
-fn part_of(claims: &Claims) -> HaltPart {
-    match &claims.act {
-        Some(Act::Halt(part)) => (**part).clone(),
-        _ => part_of_nothing(),
-    }
-}
-
-/// What stands for a halt that does not read.
-fn part_of_nothing() -> HaltPart {
-    HaltPart { scope: Scope::Realm.encode(), reason: "a slot of the sidecar that does not read".to_owned() }
 }
 
 fn bare_of(claims: &Claims) -> Option<(u64, [u8; 16])> {

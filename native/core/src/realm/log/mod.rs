@@ -74,6 +74,11 @@ pub trait Log: Source + Send + Sync {
         Ok(Box::new(()))
     }
 
+    /// The number of records, for whoever has the turn and is about to append: where that is quicker than `head`.
+    fn head_to_write(&self) -> Result<u64> {
+        self.head()
+    }
+
     /// Takes all pairs if exactly `expected` records are there, else none. The checkpoint is over all of them. An error says that none was
     /// taken, and why.
     fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended>;
@@ -93,6 +98,12 @@ pub trait Log: Source + Send + Sync {
     fn put_control(&self, name: &str, value: &[u8]) -> Result<()>;
 
     fn control(&self, name: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Lets go of what it has open, behind whoever is using it; what asks it for something afterwards gets `ArgumentRange`. Calling it
+    /// again does nothing, and of a log that has nothing open neither does the first time.
+    fn close(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Forgets the bodies and the salts at these positions, never the envelopes. False: they cannot be read any more, and some trace of
     /// them is still in a file; a later append or `erase` tries again.
@@ -118,6 +129,10 @@ impl<L: Log + ?Sized> Log for Arc<L> {
         (**self).turn()
     }
 
+    fn head_to_write(&self) -> Result<u64> {
+        (**self).head_to_write()
+    }
+
     fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
         (**self).append(expected, pairs, checkpoint)
     }
@@ -140,6 +155,10 @@ impl<L: Log + ?Sized> Log for Arc<L> {
 
     fn control(&self, name: &str) -> Result<Option<Vec<u8>>> {
         (**self).control(name)
+    }
+
+    fn close(&self) -> Result<()> {
+        (**self).close()
     }
 
     fn erase(&self, positions: &[u64]) -> Result<bool> {

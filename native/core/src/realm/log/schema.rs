@@ -13,7 +13,7 @@ const APPLICATION: i32 = 0x6132_6c67;
 /// The version of the tables below.
 pub const VERSION: i32 = 1;
 /// How long SQLite's own lock is waited for (log.2.4).
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 const TABLES: &str = "
     CREATE TABLE record (position INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
@@ -12,20 +13,54 @@ use super::wake::Wake;
 use super::{Appended, Log, Pair, Source, Turn};
 use crate::errors::{Code, Error, Result};
 use crate::realm::record::Record;
-use std::sync::Arc;
+
+/// How long an erasure waits for readers: most of them are done within a millisecond.
+const READERS: Duration = Duration::from_millis(100);
 
 /// A realm's file, open for reading and writing.
 #[derive(Debug)]
 pub struct SqliteLog {
     path: PathBuf,
     /// Its own, so that nobody who reads waits for a commit. It is closed before the writer: whoever closes last writes the WAL back.
-    reader: Mutex<Connection>,
-    writer: Mutex<Connection>,
-    turnstile: Arc<Turnstile>,
-    wake: Wake,
+    reader: Held<Connection>,
+    writer: Held<Connection>,
+    turnstile: Held<Arc<Turnstile>>,
+    wake: Held<Arc<Wake>>,
     durability: Durability,
     unscrubbed: AtomicBool,
     process: u32,
+}
+
+/// Something that is open until the log is closed.
+#[derive(Debug)]
+struct Held<T>(Mutex<Option<T>>);
+
+impl<T> Held<T> {
+    fn new(held: T) -> Held<T> {
+        Held(Mutex::new(Some(held)))
+    }
+
+    /// Uses it; others wait meanwhile. Raises `ArgumentRange` behind `close`.
+    fn with<R, E: From<Error>>(
+        &self,
+        used: impl FnOnce(&mut T) -> std::result::Result<R, E>,
+    ) -> std::result::Result<R, E> {
+        match self.0.lock().map_err(|_| poisoned())?.as_mut() {
+            Some(held) => used(held),
+            None => Err(Error::new(Code::ArgumentRange, "a realm that is open", "one that was closed").into()),
+        }
+    }
+
+    fn take(&self) -> Option<T> {
+        // A panic while it was in use is no reason to keep it open.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<T> Held<Arc<T>> {
+    fn shared(&self) -> Result<Arc<T>> {
+        self.with(|held| Ok(Arc::clone(held)))
+    }
 }
 
 /// What an append found out before anything could be lost.
@@ -33,6 +68,12 @@ enum Refused {
     Conflict(u64),
     Fault(Error),
     Unknown,
+}
+
+impl From<Error> for Refused {
+    fn from(fault: Error) -> Refused {
+        Refused::Fault(fault)
+    }
 }
 
 impl From<rusqlite::Error> for Refused {
@@ -58,10 +99,10 @@ impl SqliteLog {
         let (reader, _) = schema::open(path, OpenAs::Reader)?;
         Ok(SqliteLog {
             path: path.to_owned(),
-            writer: Mutex::new(writer),
-            reader: Mutex::new(reader),
-            turnstile: Turnstile::of(path)?,
-            wake: Wake::of(path)?,
+            writer: Held::new(writer),
+            reader: Held::new(reader),
+            turnstile: Held::new(Turnstile::of(path)?),
+            wake: Held::new(Arc::new(Wake::of(path)?)),
             durability: kept,
             unscrubbed: AtomicBool::new(false),
             process: std::process::id(),
@@ -87,38 +128,48 @@ impl SqliteLog {
         Err(Error::new(Code::LogForked, "the process that opened the log", "a fork of it"))
     }
 
-    fn writer(&self) -> Result<MutexGuard<'_, Connection>> {
+    fn write_with<R, E: From<Error>>(
+        &self,
+        write: impl FnOnce(&mut Connection) -> std::result::Result<R, E>,
+    ) -> std::result::Result<R, E> {
         self.check_process()?;
-        self.writer.lock().map_err(|_| poisoned())
+        self.writer.with(write)
     }
 
-    fn reader(&self) -> Result<MutexGuard<'_, Connection>> {
+    fn read_with<R>(&self, read: impl FnOnce(&Connection) -> Result<R>) -> Result<R> {
         self.check_process()?;
-        self.reader.lock().map_err(|_| poisoned())
+        self.reader.with(|connection| read(connection))
     }
 
     /// log.2.1: all or nothing.
     fn write(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> std::result::Result<(), Refused> {
-        let mut connection = self.writer().map_err(Refused::Fault)?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let head = head_of(&transaction)?;
-        if head != expected {
-            return Err(Refused::Conflict(head));
-        }
-        insert(&transaction, pairs, checkpoint, expected)?;
-        transaction.commit().map_err(|fault| match schema::named(&fault) {
-            // These come before the frame that makes a commit: nothing of it counts.
-            error if matches!(error.code, Code::LogFull | Code::LogBusy | Code::LogReadOnly) => Refused::Fault(error),
-            _ => Refused::Unknown,
+        self.write_with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let head = head_of(&transaction)?;
+            if head != expected {
+                return Err(Refused::Conflict(head));
+            }
+            insert(&transaction, pairs, checkpoint, expected)?;
+            transaction.commit().map_err(|fault| match schema::named(&fault) {
+                // These come before the frame that makes a commit: nothing of it counts.
+                error if matches!(error.code, Code::LogFull | Code::LogBusy | Code::LogReadOnly) => {
+                    Refused::Fault(error)
+                }
+                _ => Refused::Unknown,
+            })
         })
     }
 
-    /// log.5: whether no page of the file or its WAL has the bodies any more.
-    fn scrub(&self) -> Result<bool> {
-        let connection = self.writer()?;
-        let busy: i64 = connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-            .map_err(|fault| schema::named(&fault))?;
+    /// log.5: whether no page of the file or its WAL has the bodies any more. Waits so long for who reads old pages: whoever does for longer
+    /// holds nobody up.
+    fn scrub(&self, patience: Duration) -> Result<bool> {
+        let busy: i64 = self.write_with(|connection| {
+            let named = |fault: rusqlite::Error| schema::named(&fault);
+            connection.busy_timeout(patience).map_err(named)?;
+            let scrubbed = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+            connection.busy_timeout(schema::PATIENCE).map_err(named)?;
+            scrubbed.map_err(named)
+        })?;
         self.unscrubbed.store(busy != 0, Ordering::SeqCst);
         Ok(busy == 0)
     }
@@ -126,42 +177,51 @@ impl SqliteLog {
 
 /// A realm's file, opened for reading alone: nothing is locked, made or changed, and whoever has the realm open goes on.
 #[derive(Debug)]
-pub struct SqliteFile(Mutex<Connection>);
+pub struct SqliteFile(Held<Connection>);
 
 impl SqliteFile {
     /// Raises `FileUnreadable`, `LogForm`, `LogVersion`, `LogDamaged`.
     pub fn open(path: &Path) -> Result<SqliteFile> {
-        Ok(SqliteFile(Mutex::new(schema::open(path, OpenAs::Reader)?.0)))
+        Ok(SqliteFile(Held::new(schema::open(path, OpenAs::Reader)?.0)))
     }
 
     /// Writes the realm as it is at one moment into a new file, while others go on (log.6). Raises `FileExists`, `LogFull`, `LogReadOnly`.
     pub fn backup(&self, to: &Path) -> Result<()> {
         let name = to.to_str().ok_or_else(|| Error::new(Code::ArgumentRange, "a path in UTF-8", "another"))?;
-        let connection = self.0.lock().map_err(|_| poisoned())?;
-        // SQLite writes into a file that is there and empty.
-        schema::make_private(to)?;
-        let written = connection.execute("VACUUM INTO ?1", [name]);
-        written.map(|_| ()).map_err(|fault| {
-            // Half a backup is none.
-            let _ = std::fs::remove_file(to);
-            schema::named(&fault)
+        self.0.with(|connection| {
+            // SQLite writes into a file that is there and empty.
+            schema::make_private(to)?;
+            let written = connection.execute("VACUUM INTO ?1", [name]);
+            written.map(|_| ()).map_err(|fault| {
+                // Half a backup is none.
+                let _ = std::fs::remove_file(to);
+                schema::named(&fault)
+            })
         })?;
         let made = std::fs::File::open(to).and_then(|file| file.sync_all());
         made.map_err(|fault| Error::new(Code::LogFailed, "a backup on the disk", fault.kind().to_string()))
+    }
+
+    /// As `Log::close`.
+    pub fn close(&self) -> Result<()> {
+        match self.0.take() {
+            Some(connection) => connection.close().map_err(|(_, fault)| schema::named(&fault)),
+            None => Ok(()),
+        }
     }
 }
 
 impl Source for SqliteFile {
     fn head(&self) -> Result<u64> {
-        head_of(&*self.0.lock().map_err(|_| poisoned())?).map_err(|fault| schema::named(&fault))
+        self.0.with(|connection| head_of(connection).map_err(|fault| schema::named(&fault)))
     }
 
     fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
-        read_pairs(&*self.0.lock().map_err(|_| poisoned())?, from, limit)
+        self.0.with(|connection| read_pairs(connection, from, limit))
     }
 
     fn checkpoint(&self) -> Result<Option<String>> {
-        read_checkpoint(&*self.0.lock().map_err(|_| poisoned())?)
+        self.0.with(|connection| read_checkpoint(connection))
     }
 }
 
@@ -248,31 +308,38 @@ pub(super) fn read_checkpoint(connection: &Connection) -> Result<Option<String>>
 
 impl Source for SqliteLog {
     fn head(&self) -> Result<u64> {
-        head_of(&*self.reader()?).map_err(|fault| schema::named(&fault))
+        self.read_with(|connection| head_of(connection).map_err(|fault| schema::named(&fault)))
     }
 
     fn read(&self, from: u64, limit: usize) -> Result<Vec<Pair>> {
-        read_pairs(&*self.reader()?, from, limit)
+        self.read_with(|connection| read_pairs(connection, from, limit))
     }
 
     fn checkpoint(&self) -> Result<Option<String>> {
-        read_checkpoint(&*self.reader()?)
+        self.read_with(read_checkpoint)
     }
 }
 
 impl Log for SqliteLog {
     fn turn(&self) -> Result<Box<dyn Turn + '_>> {
         self.check_process()?;
-        Ok(Box::new(self.turnstile.take()?))
+        Ok(Box::new(self.turnstile.shared()?.take()?))
+    }
+
+    /// The writer's connection still has the pages in memory that it wrote last; the reader's would have to read them.
+    fn head_to_write(&self) -> Result<u64> {
+        self.write_with(|connection| head_of(connection).map_err(|fault| schema::named(&fault)))
     }
 
     fn append(&self, expected: u64, pairs: &[Pair], checkpoint: &str) -> Result<Appended> {
         match self.write(expected, pairs, checkpoint) {
             Ok(()) => {
-                self.wake.others();
+                if let Ok(wake) = self.wake.shared() {
+                    wake.others();
+                }
                 if self.unscrubbed.load(Ordering::SeqCst) {
                     // The pairs are taken, whatever comes of this; a later one tries again.
-                    let _ = self.scrub();
+                    let _ = self.scrub(Duration::ZERO);
                 }
                 Ok(Appended::Committed)
             }
@@ -283,11 +350,14 @@ impl Log for SqliteLog {
     }
 
     fn watch(&self, from: u64) -> Result<u64> {
-        self.wake.wait(|| self.head().map(|head| (head > from).then_some(head)), || self.head())
+        let wake = self.wake.shared()?;
+        wake.wait(|| self.head().map(|head| (head > from).then_some(head)), || self.head())
     }
 
     fn end_watch(&self) {
-        self.wake.end();
+        if let Ok(wake) = self.wake.shared() {
+            wake.end();
+        }
     }
 
     fn durability(&self) -> Option<Durability> {
@@ -295,28 +365,41 @@ impl Log for SqliteLog {
     }
 
     fn put_control(&self, name: &str, value: &[u8]) -> Result<()> {
-        let connection = self.writer()?;
-        let put = connection.execute("INSERT OR REPLACE INTO control VALUES (?1, ?2)", params![name, value]);
-        put.map(|_| ()).map_err(|fault| schema::named(&fault))
+        let put = |connection: &mut Connection| {
+            connection.execute("INSERT OR REPLACE INTO control VALUES (?1, ?2)", params![name, value])
+        };
+        self.write_with(|connection| put(connection).map(|_| ()).map_err(|fault| schema::named(&fault)))
     }
 
     fn control(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let connection = self.reader()?;
-        let found = connection.query_row("SELECT value FROM control WHERE name = ?1", [name], |row| row.get(0));
-        found.optional().map_err(|fault| schema::named(&fault))
+        self.read_with(|connection| {
+            let found = connection.query_row("SELECT value FROM control WHERE name = ?1", [name], |row| row.get(0));
+            found.optional().map_err(|fault| schema::named(&fault))
+        })
+    }
+
+    /// The reader first: whoever closes last writes the WAL back, and only a writer may. Then what lies beside the file; the locks of a turn
+    /// that another log of this process has stay as they are.
+    fn close(&self) -> Result<()> {
+        self.check_process()?;
+        self.end_watch();
+        for connection in [&self.reader, &self.writer].into_iter().filter_map(Held::take) {
+            connection.close().map_err(|(_, fault)| schema::named(&fault))?;
+        }
+        drop((self.wake.take(), self.turnstile.take()));
+        Ok(())
     }
 
     fn erase(&self, positions: &[u64]) -> Result<bool> {
-        {
-            let mut connection = self.writer()?;
+        self.write_with(|connection| {
             let named = |fault: rusqlite::Error| schema::named(&fault);
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(named)?;
             for position in positions {
                 let gone = transaction.execute("DELETE FROM body WHERE position = ?1", [number(*position)]);
                 gone.map_err(named)?;
             }
-            transaction.commit().map_err(named)?;
-        }
-        self.scrub()
+            transaction.commit().map_err(named)
+        })?;
+        self.scrub(READERS)
     }
 }

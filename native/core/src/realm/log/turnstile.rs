@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, fcntl_lock};
@@ -21,23 +21,29 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// file drops the process's POSIX locks on it.
 #[derive(Debug)]
 pub(super) struct Turnstile {
-    within: Mutex<()>,
+    /// Whether a thread of this process has its turn.
+    within: Mutex<bool>,
+    free: Condvar,
     turn: File,
     lock: File,
 }
 
 /// Held by the writer whose turn it is.
-pub(super) struct Held<'a> {
-    turnstile: &'a Turnstile,
-    _within: MutexGuard<'a, ()>,
+pub(super) struct Held {
+    turnstile: Arc<Turnstile>,
+    has_lock: bool,
 }
 
-impl Turn for Held<'_> {}
+impl Turn for Held {}
 
-impl Drop for Held<'_> {
+impl Drop for Held {
     fn drop(&mut self) {
-        // If it fails the process is ending, and its locks with it.
-        let _ = fcntl_lock(&self.turnstile.lock, FlockOperation::Unlock);
+        if self.has_lock {
+            // If it fails the process is ending, and its locks with it.
+            let _ = fcntl_lock(&self.turnstile.lock, FlockOperation::Unlock);
+        }
+        *self.turnstile.within.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.turnstile.free.notify_one();
     }
 }
 
@@ -78,25 +84,36 @@ impl Turnstile {
         }
         let (turn, lock) = (open_beside(path, ".turn")?, open_beside(path, ".lock")?);
         let made = lock.metadata().map_err(failed)?;
-        let turnstile = Arc::new(Turnstile { within: Mutex::new(()), turn, lock });
+        let turnstile = Arc::new(Turnstile { within: Mutex::new(false), free: Condvar::new(), turn, lock });
         open.retain(|_, known| known.strong_count() > 0);
         open.insert((made.dev(), made.ino()), Arc::downgrade(&turnstile));
         Ok(turnstile)
     }
 
     /// Waits for the turn. Raises `LogBusy`.
-    pub fn take(&self) -> Result<Held<'_>> {
-        // What a panic left behind here is nothing: the lock guards no data.
-        let within = self.within.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    pub fn take(self: &Arc<Self>) -> Result<Held> {
+        let mut held = self.take_within();
         let in_line = waited(&self.turn, IN_LINE)?;
         let has_lock = waited(&self.lock, PATIENCE);
         if in_line {
             let _ = fcntl_lock(&self.turn, FlockOperation::Unlock);
         }
-        if has_lock? {
-            return Ok(Held { turnstile: self, _within: within });
+        held.has_lock = has_lock?;
+        if held.has_lock {
+            return Ok(held);
         }
         Err(Error::new(Code::LogBusy, "this writer's turn within 10 s", "another writer that does not go on"))
+    }
+
+    /// Among the threads of this process.
+    fn take_within(self: &Arc<Self>) -> Held {
+        // Nobody panics while he has the lock of it.
+        let mut taken = self.within.lock().unwrap_or_else(PoisonError::into_inner);
+        while *taken {
+            taken = self.free.wait(taken).unwrap_or_else(PoisonError::into_inner);
+        }
+        *taken = true;
+        Held { turnstile: Arc::clone(self), has_lock: false }
     }
 }
 
