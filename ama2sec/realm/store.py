@@ -103,6 +103,9 @@ class Store:
                 if fault.blame != "caller" or not fault.code.startswith("Log"):
                     self._tell(loop, failed, fault)
                     return
+        if loop.is_closed():
+            # The loop has ended before the realm: nobody will close it, and nobody is left to be told.
+            self.engine.end_watch()
 
     def _tell(
         self, loop: asyncio.AbstractEventLoop, failed: Callable[[BaseException], None], fault: BaseException

@@ -16,7 +16,7 @@ from ama2sec import Id, Realm
 from ama2sec._native import RealmBell, RealmEntry
 from ama2sec.errors import Ama2Error
 from ama2sec.realm.handle import Handle
-from tests.on_loop import code_of, database, on_loop, take, waiting
+from tests.on_loop import PATIENCE, code_of, database, on_loop, take, waiting
 
 
 def addressed(entries: list[RealmEntry], agent: Any) -> list[int]:
@@ -247,3 +247,18 @@ async def test_where_an_entry_waits_for_the_disk_is_what_the_file_says(tmp_path:
         assert realm.store._pool is not None
     async with Realm.dev() as realm:
         assert (realm.engine.durability, realm.store._pool) == (None, None)
+
+
+def test_a_loop_that_ends_before_its_realm_leaves_no_thread(tmp_path: Path) -> None:
+    async def opened() -> Realm:
+        return await Realm.dev(database(tmp_path), durability="normal")
+
+    loop = asyncio.new_event_loop()
+    realm = loop.run_until_complete(opened())
+    threads = realm.store._threads
+    assert [thread.is_alive() for thread in threads] == [True, True]
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    for thread in threads:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()

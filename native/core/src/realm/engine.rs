@@ -6,7 +6,7 @@ use super::budget::Limits;
 use super::export::{READ, export};
 use super::inbox::Router;
 use super::incoming::{Incoming, KnownKeys, Questions};
-use super::log::{Log, Pair};
+use super::log::{Log, Pair, Turn};
 use super::queue::{Job, Queue};
 use super::receipt::{check_covers, encode_receipt};
 use super::record::Record;
@@ -104,8 +104,8 @@ impl<L: Log> Engine<L> {
     /// Before the first record, and with nothing that stops it.
     pub(super) fn over(log: L, key: SigningKey, limits: Limits) -> Engine<L> {
         let (core, operators) = (Mutex::new(Core::new(limits)), Mutex::default());
-        let (queue, router, known) = (Queue::default(), Router::default(), KnownKeys::default());
-        Engine { log, key, core, queue, router, known, latch: Latch::in_memory(), latches: true, operators }
+        let (queue, known, router) = (Queue::default(), KnownKeys::default(), Router::default());
+        Engine { log, key, core, queue, known, router, latch: Latch::in_memory(), latches: true, operators }
     }
 
     pub(super) fn operators(&self) -> Result<MutexGuard<'_, Arc<Operators>>> {
@@ -129,8 +129,10 @@ impl<L: Log> Engine<L> {
             return answer;
         }
         let next = self.queue.pass_on_later();
+        // Who comes while others have their turns is taken along.
+        let turn = self.log.turn();
         let mut core = self.core().inspect_err(|_| drop(self.queue.leave(&ticket)))?;
-        let answered = self.work(&mut core)?;
+        let answered = self.work(&mut core, turn)?;
         drop(core);
         // First those who have their answers: what they hand in next shares the commit of whoever goes on.
         answered.into_iter().for_each(|(job, answer)| job.answer(answer));
@@ -138,8 +140,8 @@ impl<L: Log> Engine<L> {
         ticket.take().unwrap_or_else(|| Err(Error::new(Code::Internal, "the answer to one's own entry", "none")))
     }
 
-    /// Takes along all who wait: what each is to be told.
-    fn work(&self, core: &mut Core) -> Result<Vec<(Job, Result<Answer>)>> {
+    /// Takes along all who wait: what each is to be told. What does not get its turn has read and written nothing.
+    fn work(&self, core: &mut Core, turn: Result<Box<dyn Turn + '_>>) -> Result<Vec<(Job, Result<Answer>)>> {
         let mut jobs = self.queue.take(GROUP)?;
         let Some(now) = jobs.iter().map(|job| job.now).max() else {
             return Err(Error::new(Code::Internal, "an entry that waits, or its answer", "neither"));
@@ -147,7 +149,7 @@ impl<L: Log> Engine<L> {
         let questions = Questions::of(core.replica.state(), jobs.iter().map(|job| &job.incoming));
         questions.ask(&self.known, jobs.iter_mut().map(|job| &mut job.incoming));
         let items: Vec<&Incoming> = jobs.iter().map(|job| &job.incoming).collect();
-        let answers: Vec<Result<Answer>> = match self.sequence(core, &items, now) {
+        let answers: Vec<Result<Answer>> = match turn.and_then(|turn| self.sequence(core, &items, now, turn)) {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
             Err(fault) => jobs.iter().map(|_| Err(fault.clone())).collect(),
         };
@@ -161,8 +163,9 @@ impl<L: Log> Engine<L> {
         for group in entries.chunks(GROUP) {
             let incoming = self.verify(group)?;
             let items: Vec<&Incoming> = incoming.iter().collect();
+            let turn = self.log.turn()?;
             let mut core = self.core()?;
-            answers.extend(self.sequence(&mut core, &items, now)?);
+            answers.extend(self.sequence(&mut core, &items, now, turn)?);
         }
         Ok(answers)
     }

@@ -125,6 +125,11 @@ impl Queue {
         Ok(Ticket(slot))
     }
 
+    /// Whether somebody has the engine, or waits for his process's turn with it.
+    pub fn is_led(&self) -> bool {
+        self.0.lock().is_ok_and(|line| line.led)
+    }
+
     /// To be held by whoever has the turn.
     pub fn pass_on_later(&self) -> Next<'_> {
         Next(self)

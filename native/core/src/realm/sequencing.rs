@@ -11,7 +11,7 @@ use super::engine::{Answer, Engine};
 use super::equivocations::Equivocations;
 use super::export::READ;
 use super::incoming::Incoming;
-use super::log::{Appended, KeptBody, Log, Pair};
+use super::log::{Appended, KeptBody, Log, Pair, Turn};
 use super::record::Record;
 use super::registry::Registry;
 use super::replica::{Asking, Replica};
@@ -45,13 +45,18 @@ pub(super) struct Core {
 }
 
 impl<L: Log> Engine<L> {
-    /// Judges, appends and applies a group. What comes back is in the log.
-    pub(super) fn sequence(&self, core: &mut Core, items: &[&Incoming], now: u64) -> Result<Vec<Answer>> {
+    /// Judges, appends and applies a group, in its turn. What comes back is in the log. Whoever needs the turn waits for it before he locks
+    /// the core: nobody who reads here waits for other processes.
+    pub(super) fn sequence(
+        &self,
+        core: &mut Core,
+        items: &[&Incoming],
+        now: u64,
+        _turn: Box<dyn Turn + '_>,
+    ) -> Result<Vec<Answer>> {
         check_clock(now)?;
         // Counted before anybody looks at the latch: a stop waits for whoever is on his way (halt.5.3).
         let mut entered = self.latch.enter();
-        // What does not get its turn has read and written nothing.
-        let _turn = self.log.turn()?;
         for _ in 0..PATIENCE {
             match self.try_sequence(core, items, now, &mut entered) {
                 Ok(Some(answers)) => return Ok(answers),

@@ -234,11 +234,15 @@ impl<L: Log> Engine<L> {
 
     /// Writes what is latched into the log, if nobody has the engine: else whoever has it will. Whether it was done.
     pub fn record_halts(&self, now: u64) -> Result<bool> {
+        if self.queue.is_led() || self.core.try_lock().is_err() {
+            return Ok(false);
+        }
+        let turn = self.log.turn()?;
         let Ok(mut core) = self.core.try_lock() else { return Ok(false) };
         if core.stopped.is_some() {
             return Ok(false);
         }
-        self.sequence(&mut core, &[], now)?;
+        self.sequence(&mut core, &[], now, turn)?;
         Ok(true)
     }
 

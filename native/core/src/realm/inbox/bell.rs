@@ -1,7 +1,7 @@
 //! Wakes the readers of one event loop: many messages, one signal (agent.5.1).
 
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -27,7 +27,7 @@ struct Rung {
 #[derive(Debug)]
 enum Line {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    Event(OwnedFd),
+    Event(std::os::fd::OwnedFd),
     /// Written at one end and read at the other, where the system has no eventfd.
     Pair { near: UnixStream, far: UnixStream },
 }

@@ -266,3 +266,24 @@ impl Router {
         self.slot(held, |slot| Ok(slot.waits().is_some_and(|waits| waits.was_acknowledged(position))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_read_the_log_to_its_end_and_found_nothing_takes_no_room() -> Result<()> {
+        let (router, bell) = (Router::default(), Arc::new(Bell::new()?));
+        router.set_delivered(5);
+        let whom = |id| Whom { id: [id; 32], groups: [].into(), child: false };
+        let there = router.open(whom(1), 2, 5, BTreeSet::new(), &bell)?;
+        let behind = router.open(whom(2), 2, 4, BTreeSet::new(), &bell)?;
+        let has_room_taken = |held: &Held| router.slot(held, |slot| Ok(slot.waits().is_some()));
+        assert_eq!((has_room_taken(&there)?, has_room_taken(&behind)?), (false, true));
+        assert_eq!((router.wanting(&there)?, router.wanting(&behind)?), (None, Some((4, 2))));
+        router.refill(&behind, Vec::new(), None)?;
+        assert!(!has_room_taken(&behind)?);
+        assert_eq!((router.close(&there)?, router.close(&behind)?), (5, 5));
+        Ok(())
+    }
+}
