@@ -11,6 +11,7 @@ mod draft;
 mod entry;
 mod envelope;
 mod hash;
+mod id_map;
 mod many;
 mod offer;
 mod value;
@@ -35,6 +36,7 @@ pub use envelope::{
     sig_structure,
 };
 pub use hash::{Purpose as HashPurpose, fingerprint, keyed, message_id, node};
+pub use id_map::{IdHasher, IdMap};
 pub use many::{Incoming, authenticate_many, verify_many};
 pub use offer::{Offer, next_key_digest};
 pub(crate) use value::Value;

@@ -6,7 +6,7 @@ use super::sizes::Sizes;
 use super::trees::Trees;
 use crate::errors::{Code, Error, Result};
 use crate::history::forest::Branch as Place;
-use crate::message::{Id, Merge};
+use crate::message::{Id, IdMap, Merge};
 
 /// A branch by its place in the order in which the branches were opened.
 pub type Number = u32;
@@ -46,7 +46,7 @@ pub struct Branches {
     realm: Id,
     conversation: Id,
     all: Vec<Branch>,
-    numbers: HashMap<Id, Number>,
+    numbers: IdMap<Number>,
     live: usize,
     trees: Trees,
 }
@@ -106,7 +106,7 @@ impl Branches {
             jump: 0,
             place,
         };
-        let numbers = HashMap::from([(conversation, 0)]);
+        let numbers = IdMap::from_iter([(conversation, 0)]);
         Ok(Branches { realm, conversation, all: vec![first], numbers, live: 1, trees })
     }
 

@@ -7,7 +7,7 @@ use super::branches::{Branches, Number, Prefix};
 use super::record::Home;
 use crate::errors::{Code, Error, Result};
 use crate::identity::{Enrolled, EnrolledKey, Name, Purpose};
-use crate::message::{Addr, Claims, GrantPart, Id, KeyBytes, Merge, OpenPart, Seq, StepPattern};
+use crate::message::{Addr, Claims, GrantPart, Id, IdMap, KeyBytes, Merge, OpenPart, Seq, StepPattern};
 
 /// The name under which a sub-agent proves possession of its key (dag.3.2).
 pub const CHILD: &str = "child";
@@ -48,7 +48,7 @@ pub struct Conversation {
     pub(super) branches: Branches,
     pub(super) grants: HashMap<Id, Grant>,
     pub(super) granted_keys: HashSet<KeyBytes>,
-    pub(super) seqs: HashMap<Id, Seq>,
+    pub(super) seqs: IdMap<Seq>,
 }
 
 /// What an admitted entry of a conversation changes.
@@ -70,7 +70,7 @@ impl Conversation {
             branches: Branches::open(realm, id, author)?,
             grants: HashMap::new(),
             granted_keys: HashSet::new(),
-            seqs: HashMap::new(),
+            seqs: IdMap::default(),
         })
     }
 
@@ -81,7 +81,7 @@ impl Conversation {
         (closed, records): (bool, u64),
         branches: Branches,
         grants: Vec<(Id, Grant)>,
-        seqs: HashMap<Id, Seq>,
+        seqs: IdMap<Seq>,
     ) -> Conversation {
         let granted_keys = grants.iter().map(|(_, grant)| *grant.signer.key.as_bytes()).collect();
         let grants = grants.into_iter().collect();

@@ -14,6 +14,8 @@ use crate::message::BodyPart;
 enum Told {
     #[default]
     Nothing,
+    /// The same, and it waits to be told.
+    Awaited,
     /// It is its turn to have the engine.
     Turn,
     Answer(Box<Result<Answer>>),
@@ -29,8 +31,11 @@ struct Slot {
 impl Slot {
     fn tell(&self, what: Told) {
         // Nobody panics while he holds it: there is nothing in it that could be half changed.
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = what;
-        self.changed.notify_one();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each wake-up asks the system, and whoever has not come to wait yet needs none.
+        if matches!(std::mem::replace(&mut *told, what), Told::Awaited) {
+            self.changed.notify_one();
+        }
     }
 }
 
@@ -73,7 +78,7 @@ impl Drop for Job {
     /// Whoever took it along may have panicked: its caller must not wait for ever.
     fn drop(&mut self) {
         let mut told = self.slot.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*told, Told::Nothing) {
+        if matches!(*told, Told::Nothing | Told::Awaited) {
             let fault = Error::new(Code::Panic, "an answer from whoever had the engine", "none");
             *told = Told::Answer(Box::new(Err(fault)));
             self.slot.changed.notify_one();
@@ -89,7 +94,10 @@ impl Ticket {
             match std::mem::take(&mut *told) {
                 Told::Answer(answer) => return Some(*answer),
                 Told::Turn => return None,
-                Told::Nothing => told = self.0.changed.wait(told).unwrap_or_else(PoisonError::into_inner),
+                Told::Nothing | Told::Awaited => {
+                    *told = Told::Awaited;
+                    told = self.0.changed.wait(told).unwrap_or_else(PoisonError::into_inner);
+                }
             }
         }
     }
@@ -98,7 +106,7 @@ impl Ticket {
     pub fn take(&self) -> Option<Result<Answer>> {
         match std::mem::take(&mut *self.0.told.lock().unwrap_or_else(PoisonError::into_inner)) {
             Told::Answer(answer) => Some(*answer),
-            Told::Nothing | Told::Turn => None,
+            Told::Nothing | Told::Awaited | Told::Turn => None,
         }
     }
 }

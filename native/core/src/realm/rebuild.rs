@@ -14,7 +14,7 @@ use crate::identity::{Enrolled, EnrolledKey, Purpose};
 use crate::limits::SIZE_END;
 use crate::message::codec::check_item;
 use crate::message::{
-    Addr, GrantPart, Id, Kind, OpenPart, Proposal, Seq, StepPattern, Value, read_policy, read_proposal_claim,
+    Addr, GrantPart, Id, IdMap, Kind, OpenPart, Proposal, Seq, StepPattern, Value, read_policy, read_proposal_claim,
 };
 
 /// The leaves that a branch owns, in order.
@@ -142,7 +142,7 @@ fn read_proposal(input: &mut Value<'_>, documents: &HashMap<Id, Vec<u8>>) -> Res
     Ok(OpenProposal { id, leaf, author, proposal, approved })
 }
 
-fn read_seqs(input: &mut Value<'_>) -> Result<HashMap<Id, Seq>> {
+fn read_seqs(input: &mut Value<'_>) -> Result<IdMap<Seq>> {
     (0..input.list(usize::MAX)?)
         .map(|_| {
             input.array_of(3, STATE)?;
