@@ -396,6 +396,23 @@ fn a_lost_file_is_an_error_of_its_own() {
     }
 }
 
+/// In pieces, and nobody sees them: against a vector, appended in pieces of other lengths, truncated to every length.
+#[test]
+fn nodes_in_memory_are_a_vector() {
+    let all: Vec<_> = (0..700).map(leaf).collect();
+    for length in 0..all.len() {
+        let mut store = MemoryNodes::default();
+        all.chunks(97).for_each(|piece| store.append(piece).unwrap());
+        store.truncate(length as u64).unwrap();
+        for beyond in [length, length + 1, length + 128, length + 300, usize::MAX] {
+            assert_eq!(store.node(beyond as u64).unwrap_err().code, Code::Internal);
+        }
+        store.append(&all[length..]).unwrap();
+        assert!(all.iter().zip(0..).all(|(node, place)| store.node(place).unwrap() == *node));
+        assert_eq!(store.node(700).unwrap_err().code, Code::Internal);
+    }
+}
+
 /// Memory by capacity: 100 bytes a branch and 70 an own message; with nodes in a file 250 bytes a branch, however long it is.
 #[test]
 fn memory_is_counted() {

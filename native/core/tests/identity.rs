@@ -198,8 +198,7 @@ fn a_torsion_r_is_refused_alone_and_in_a_batch_where_two_would_cancel() {
         assert_eq!(signer.public().verify(b"m", signature).unwrap_err().code, Code::SignatureInvalid);
     }
     let pair = with_torsion_r(9, b"m", &order_two);
-    let items: Vec<SignedBytes<'_>> =
-        (0..6).map(|_| SignedBytes { key: signer.public(), message: b"m", signature: &pair }).collect();
+    let items: Vec<SignedBytes<'_>> = (0..6).map(|_| SignedBytes::new(signer.public(), b"m", &pair)).collect();
     assert!(verify_batch(&items).iter().all(Result::is_err));
 }
 
@@ -222,11 +221,11 @@ fn a_batch_says_of_each_item_what_verify_says_of_it() {
             .iter()
             .zip(&signatures)
             .enumerate()
-            .map(|(i, (message, signature))| SignedBytes { key: signers[i % 5].public(), message, signature })
+            .map(|(i, (message, signature))| SignedBytes::new(signers[i % 5].public(), message, signature))
             .collect();
         let single: Vec<Option<Code>> = items
             .iter()
-            .map(|item| item.key.verify(item.message, item.signature).err().map(|fault| fault.code))
+            .map(|item| item.key.verify(&item.message.concat(), item.signature).err().map(|fault| fault.code))
             .collect();
         for threads in [1, 2, 3] {
             let many = in_parallel(&items, threads, 17, verify_batch);

@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, BuildHasherDefault};
+
 use ama2sec_core::errors::{Code, Error};
 use ama2sec_core::identity::{Directory, Name, Purpose, SigningKey};
 use ama2sec_core::message::codec::check_item;
 use ama2sec_core::message::{
-    Addr, Body, BodyPart, Draft, Incoming, MessageParts, OpenParts, Seq, UnverifiedEnvelope, Writer, claims_from_json,
-    claims_to_json, encode_entry, encode_envelope, header_bytes, parse_entry, sig_structure, verify_many,
+    Addr, Body, BodyPart, Draft, IdHasher, IdMap, Incoming, MessageParts, OpenParts, Seq, UnverifiedEnvelope, Writer,
+    claims_from_json, claims_to_json, encode_entry, encode_envelope, header_bytes, message_id, parse_entry,
+    sig_structure, verify_many,
 };
 use ama2sec_core::text::{hex, unhex};
 use serde_json::{Value, json};
@@ -726,4 +730,21 @@ fn drafts_refuse_what_no_reader_would_take() {
     assert_eq!(draft.seal(&key(2).sign(draft.to_sign())).unwrap_err().code, Code::SignerFault);
     assert_eq!(draft.seal(b"short").unwrap_err().code, Code::SignerFault);
     assert_eq!(draft.seal(&author.sign(draft.to_sign())).unwrap(), draft.sign(&author).unwrap());
+}
+
+#[test]
+fn a_table_by_ids_tells_apart_what_begins_alike() {
+    let id = |first: u8, last: u8| -> [u8; 32] { std::array::from_fn(|at| if at < 31 { first } else { last }) };
+    let table: IdMap<(u8, u8)> =
+        (0..=255).flat_map(|first| [(id(first, 0), (first, 0)), (id(first, 1), (first, 1))]).collect();
+    assert_eq!(table.len(), 512);
+    (0..=255).for_each(|first| assert_eq!(table.get(&id(first, 1)), Some(&(first, 1))));
+    assert_eq!(table.get(&id(0, 2)), None);
+    // Ids as they are, hashes, fill every part of the result.
+    let hash = |number: u64| BuildHasherDefault::<IdHasher>::default().hash_one(message_id(&number.to_be_bytes()));
+    let hashes: Vec<u64> = (0..256).map(hash).collect();
+    for part in [0, 32, 57] {
+        let places: HashSet<u64> = hashes.iter().map(|hash| hash >> part & 0x7f).collect();
+        assert!(places.len() > 64, "{} places of 128 at bit {part}", places.len());
+    }
 }

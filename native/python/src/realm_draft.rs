@@ -3,8 +3,8 @@
 use ama2sec_core::errors::{Code, Error};
 use ama2sec_core::identity::{Name, Purpose};
 use ama2sec_core::message::{
-    self as core, Kind, Offer, OpenPart, RollbackPart, Seq, WorkflowState, genesis_from_json, grant_from_json, proposal_from_json,
-    workflow_from_json,
+    self as core, Kind, Offer, OpenPart, RollbackPart, Seq, WorkflowState, genesis_from_json, grant_from_json,
+    proposal_from_json, workflow_from_json,
 };
 use ama2sec_core::realm::draft::{
     Author, Parts, Seen, SeenRegistry, draft_approval, draft_close, draft_fork, draft_genesis, draft_message,

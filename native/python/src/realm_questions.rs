@@ -6,10 +6,11 @@ use ama2sec_core::realm::State;
 use ama2sec_core::realm::dag::{Dag, HeadAt, Node, heads};
 use ama2sec_core::realm::replica::Replica;
 use ama2sec_core::realm::trace::trace;
-use ama2sec_core::realm::view::{
-    definitions_view, fate_view, head_view, instance_view, link_view, node_view, options_view, registry_view, undoing_view, workflows_view,
-};
 use ama2sec_core::realm::undoing::{fate, undoing};
+use ama2sec_core::realm::view::{
+    definitions_view, fate_view, head_view, instance_view, link_view, node_view, options_view, registry_view,
+    undoing_view, workflows_view,
+};
 use ama2sec_core::realm::work_options::{Asker, options};
 use pyo3::prelude::*;
 use serde_json::{Value, json};

@@ -36,12 +36,14 @@ struct Own<S> {
 #[derive(Debug)]
 pub struct Forest<T, S> {
     branches: Vec<Own<S>>,
+    /// Room for the left neighbours and for the nodes of a leaf that is appended.
+    room: [Vec<Hash>; 2],
     tree: PhantomData<fn() -> T>,
 }
 
 impl<T, S> Default for Forest<T, S> {
     fn default() -> Self {
-        Forest { branches: Vec::new(), tree: PhantomData }
+        Forest { branches: Vec::new(), room: Default::default(), tree: PhantomData }
     }
 }
 
@@ -49,7 +51,7 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
     /// A forest of one branch without leaves.
     pub fn with_branch(nodes: S) -> (Self, Branch) {
         let first = Own { base: 0, size: 0, parent: 0, jump: 0, depth: 0, nodes };
-        (Forest { branches: vec![first], tree: PhantomData }, Branch(0))
+        (Forest { branches: vec![first], room: Default::default(), tree: PhantomData }, Branch(0))
     }
 
     /// A new history: the first branch of a conversation, over an empty store.
@@ -80,14 +82,17 @@ impl<T: TreeHash, S: NodeStore> Forest<T, S> {
     pub fn append(&mut self, branch: Branch, leaf: &Hash) -> Result<u64> {
         let index = self.size(branch)?;
         check_size(index.saturating_add(1))?;
+        let [mut left, mut completed] = std::mem::take(&mut self.room);
+        left.clear();
+        completed.clear();
         // All reads before the first hash, so that none waits for a hash.
-        let levels = 0..index.trailing_ones();
-        let left =
-            levels.map(|level| self.read(branch.0, level, index >> level << level)).collect::<Result<Vec<_>>>()?;
-        let mut completed = Vec::with_capacity(left.len() + 1);
-        complete::<T>(leaf, left.into_iter(), |node| completed.push(*node));
+        for level in 0..index.trailing_ones() {
+            left.push(self.read(branch.0, level, index >> level << level)?);
+        }
+        complete::<T>(leaf, left.iter().copied(), |node| completed.push(*node));
         self.write(branch, &completed)?;
         self.own_mut(branch.0)?.size = index + 1;
+        self.room = [left, completed];
         Ok(index)
     }
 

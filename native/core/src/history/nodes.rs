@@ -36,16 +36,29 @@ pub trait NodeStore {
     fn truncate(&mut self, length: u64) -> Result<()>;
 }
 
-/// Nodes in memory: 64 bytes for each leaf, and little beyond it.
+/// Nodes in memory: 64 bytes for each leaf, and little beyond it. They lie in pieces, so that what grows does not move.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryNodes {
-    nodes: Vec<Hash>,
+    full: Vec<Box<[Hash]>>,
+    last: Vec<Hash>,
 }
+
+/// Nodes in each of the full pieces: 4 KiB.
+const PIECE: usize = 128;
 
 impl MemoryNodes {
     /// Bytes that it holds beyond itself.
     pub fn resident(&self) -> usize {
-        self.nodes.capacity() * size_of::<Hash>()
+        let nodes = self.full.len() * PIECE + self.last.capacity();
+        nodes * size_of::<Hash>() + self.full.capacity() * size_of::<Box<[Hash]>>()
+    }
+
+    /// A sixteenth to spare at most once there are many: of a million short ones, those that double would stand half empty.
+    fn make_room(&mut self, more: usize) {
+        if self.last.capacity().saturating_sub(self.last.len()) < more {
+            let spare = (self.full.len() * PIECE + self.last.len()) / 16;
+            self.last.reserve_exact(more.max(2).max(spare.min(PIECE - self.last.len())));
+        }
     }
 }
 
@@ -55,17 +68,37 @@ impl NodeStore for MemoryNodes {
     }
 
     fn append(&mut self, nodes: &[Hash]) -> Result<()> {
-        grow(&mut self.nodes, nodes.len());
-        self.nodes.extend_from_slice(nodes);
+        let mut rest = nodes;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(PIECE - self.last.len()));
+            self.make_room(now.len());
+            self.last.extend_from_slice(now);
+            rest = later;
+            if self.last.len() == PIECE {
+                grow(&mut self.full, 1);
+                self.full.push(std::mem::take(&mut self.last).into());
+            }
+        }
         Ok(())
     }
 
     fn node(&mut self, index: u64) -> Result<Hash> {
-        usize::try_from(index).ok().and_then(|i| self.nodes.get(i)).copied().ok_or_else(|| beyond(index))
+        let found = usize::try_from(index).ok().and_then(|at| {
+            let piece = self.full.get(at / PIECE).map_or(&*self.last, |piece| piece);
+            // Behind the full pieces an index must not be one of a piece further on.
+            piece.get(at % PIECE).filter(|_| at / PIECE <= self.full.len())
+        });
+        found.copied().ok_or_else(|| beyond(index))
     }
 
     fn truncate(&mut self, length: u64) -> Result<()> {
-        self.nodes.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        while length < self.full.len() * PIECE
+            && let Some(piece) = self.full.pop()
+        {
+            self.last = piece.into();
+        }
+        self.last.truncate(length.saturating_sub(self.full.len() * PIECE));
         Ok(())
     }
 }
@@ -161,8 +194,7 @@ impl<F: Read + Write + Seek> NodeStore for FileNodes<F> {
     }
 }
 
-/// Makes room for `more` elements with little to spare, a sixteenth at most once there are many: of a million short vectors, those that
-/// double would stand half empty.
+/// Makes room for `more` elements with little to spare, a sixteenth at most once there are many.
 pub fn grow<E>(vector: &mut Vec<E>, more: usize) {
     if vector.capacity().saturating_sub(vector.len()) < more {
         vector.reserve_exact(more.max(3).max(vector.len() / 16));

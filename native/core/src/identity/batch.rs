@@ -14,8 +14,21 @@ use crate::errors::Result;
 /// One question: is this a signature of that key over these bytes?
 pub struct SignedBytes<'a> {
     pub key: &'a EnrolledKey,
-    pub message: &'a [u8],
+    /// In pieces, one behind the other: nothing is copied to put them together.
+    pub message: [&'a [u8]; 4],
     pub signature: &'a [u8],
+}
+
+impl<'a> SignedBytes<'a> {
+    pub fn new(key: &'a EnrolledKey, message: &'a [u8], signature: &'a [u8]) -> SignedBytes<'a> {
+        SignedBytes { key, message: [message, &[], &[], &[]], signature }
+    }
+
+    /// What `EnrolledKey::verify` says of it.
+    pub fn verify(&self) -> Result<SignatureVerified> {
+        self_test()?;
+        self.key.verify_parts(&self.message, &SignatureParts::read(self.signature)?)
+    }
 }
 
 /// One verdict an item, in order, each equal to what `EnrolledKey::verify` says of it.
@@ -34,7 +47,7 @@ pub fn verify_batch(items: &[SignedBytes<'_>]) -> Vec<Result<SignatureVerified>>
     let points: Vec<EdwardsPoint> = items
         .iter()
         .zip(&read)
-        .filter_map(|(item, parts)| parts.as_ref().ok().map(|parts| item.key.expected_r(item.message, parts)))
+        .filter_map(|(item, parts)| parts.as_ref().ok().map(|parts| item.key.expected_r(&item.message, parts)))
         .collect();
     let mut encodings = EdwardsPoint::compress_batch_alloc(&points).into_iter();
     read.into_iter()

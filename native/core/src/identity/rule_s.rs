@@ -104,18 +104,18 @@ impl EnrolledKey {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<SignatureVerified> {
         self_test()?;
         let parts = SignatureParts::read(signature)?;
-        self.verify_parts(message, &parts)
+        self.verify_parts(&[message], &parts)
     }
 
     /// Steps 4 and 5, without the self-test: the self-test itself comes through here.
-    pub(super) fn verify_parts(&self, message: &[u8], parts: &SignatureParts) -> Result<SignatureVerified> {
+    pub(super) fn verify_parts(&self, message: &[&[u8]], parts: &SignatureParts) -> Result<SignatureVerified> {
         parts.refuse_weak_r()?;
         let k = challenge(&parts.r, &self.bytes, message);
         parts.conclude(&multiply(&k, &self.minus_a, &parts.s).compress())
     }
 
     /// The point whose encoding must be R; the inversion that encoding needs is shared by the batch.
-    pub(super) fn expected_r(&self, message: &[u8], parts: &SignatureParts) -> EdwardsPoint {
+    pub(super) fn expected_r(&self, message: &[&[u8]], parts: &SignatureParts) -> EdwardsPoint {
         multiply(&challenge(&parts.r, &self.bytes, message), &self.minus_a, &parts.s)
     }
 }
@@ -125,7 +125,7 @@ pub fn ed25519_verify(key: &[u8], message: &[u8], signature: &[u8]) -> Result<Si
     self_test()?;
     key_bytes(key)?;
     let parts = SignatureParts::read(signature)?;
-    EnrolledKey::enrol(key)?.verify_parts(message, &parts)
+    EnrolledKey::enrol(key)?.verify_parts(&[message], &parts)
 }
 
 fn key_bytes(key: &[u8]) -> Result<[u8; 32]> {
@@ -172,8 +172,9 @@ impl SignatureParts {
     }
 }
 
-fn challenge(r: &[u8; 32], key: &[u8; 32], message: &[u8]) -> Scalar {
-    let hash = Sha512::new().chain_update(r).chain_update(key).chain_update(message).finalize();
+fn challenge(r: &[u8; 32], key: &[u8; 32], message: &[&[u8]]) -> Scalar {
+    let begun = Sha512::new().chain_update(r).chain_update(key);
+    let hash = message.iter().fold(begun, |hash, piece| hash.chain_update(piece)).finalize();
     Scalar::from_bytes_mod_order_wide(&hash.into())
 }
 

@@ -19,7 +19,7 @@ impl UnverifiedEnvelope {
     /// Step 3 of envelope.6 under a key that may turn out to be another than the author's.
     pub fn ask_ahead(self, key: Arc<Enrolled>) -> AskedAhead {
         let question = self.question(&key);
-        let answer = question.key.verify(question.message, question.signature);
+        let answer = question.verify();
         AskedAhead::new(self, key, answer)
     }
 }

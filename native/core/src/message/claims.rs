@@ -242,23 +242,27 @@ impl Claims {
     /// The deterministic bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::with_capacity(448);
+        self.write(&mut out);
+        out.0
+    }
+
+    pub(super) fn write(&self, out: &mut Writer) {
         out.map((1..LABELS.len()).filter(|label| self.kind.requires(*label)).count());
         out.uint(1).bytes(&self.realm).uint(2).bytes(&self.conversation).uint(3).uint(self.kind as u64);
         out.uint(4).array(2).bytes(&self.agent);
-        write_optional_id(&mut out, self.grant.as_ref());
+        write_optional_id(out, self.grant.as_ref());
         let context = &self.context;
         out.uint(5).array(4).uint(context.size).bytes(&context.fingerprint);
         out.uint(context.registry_size).bytes(&context.registry_fingerprint);
         out.uint(6).array(3).bytes(&self.branch);
-        write_optional_id(&mut out, self.parent.as_ref());
+        write_optional_id(out, self.parent.as_ref());
         out.array(self.merges.len());
         for merge in &self.merges {
             out.array(3).bytes(&merge.branch).uint(merge.size).bytes(&merge.fingerprint);
         }
         out.uint(7);
-        self.write_workflow(&mut out);
-        self.write_rest(&mut out);
-        out.0
+        self.write_workflow(out);
+        self.write_rest(out);
     }
 
     fn write_rest(&self, out: &mut Writer) {

@@ -3,7 +3,7 @@
 use super::act_form::read_act;
 use super::agree::agree;
 use super::claims::{Addr, BodyClaim, Claims, Context, Id, Kind, Merge, OpenPart, Output, Seq, Typ, WorkflowState};
-use super::codec::{Cursor, Head};
+use super::codec::{Cursor, Head, check_parts};
 use super::value::{LABELS, Value, Values, broken, label_name, value_of};
 use crate::errors::{Code, Error, Result};
 use crate::identity::Name;
@@ -19,7 +19,7 @@ struct Found<'a> {
     unknown: Option<String>,
 }
 
-/// Read claims from a payload that has passed the codec, for the typ that the header names.
+/// Read claims from a payload, for the typ that the header names. The codec has the first word.
 pub(super) fn parse_claims(payload: &[u8], kid: &Id, typ: Typ) -> Result<Claims> {
     let found = locate(payload)?;
     let kind = read_kind(found.values.get(3).copied().flatten(), typ)?;
@@ -27,21 +27,31 @@ pub(super) fn parse_claims(payload: &[u8], kid: &Id, typ: Typ) -> Result<Claims>
     if let Some(label) = found.unknown {
         return Err(Error::new(Code::ClaimUnknown, "a label of the table (envelope.5)", label));
     }
-    let present = |label: usize| found.values.get(label).copied().flatten().is_some();
-    if let Some(missing) = (1..LABELS.len()).find(|&label| kind.requires(label) && !present(label)) {
+    check_labels(&found.values, kind)?;
+    let claims = read_all(&found.values, kind)?;
+    agree(&claims, kid)?;
+    Ok(claims)
+}
+
+/// What the kind requires is there; then, nothing else is.
+fn check_labels(values: &Values<'_>, kind: Kind) -> Result<()> {
+    let wrong = |required: bool| {
+        let wrong =
+            |(label, value): &(usize, &Option<&[u8]>)| value.is_some() != required && kind.requires(*label) == required;
+        values.iter().enumerate().skip(1).find(wrong).map(|(label, _)| label)
+    };
+    if let Some(missing) = wrong(true) {
         return Err(Error::new(
             Code::ClaimMissing,
             format!("the claim {missing} ({}) in a {}", label_name(missing), kind.as_str()),
             "none",
         ));
     }
-    if let Some(extra) = (1..LABELS.len()).find(|&label| !kind.requires(label) && present(label)) {
+    if let Some(extra) = wrong(false) {
         let expected = format!("no claim {extra} ({}) in a {}", label_name(extra), kind.as_str());
         return Err(Error::new(Code::ClaimForbidden, expected, "one"));
     }
-    let claims = read_all(&found.values, kind)?;
-    agree(&claims, kid)?;
-    Ok(claims)
+    Ok(())
 }
 
 /// The bound of the kind, judged as soon as the kind is known (envelope.2.1).
@@ -54,25 +64,34 @@ pub(super) fn check_size(length: usize, kind: Kind) -> Result<()> {
     Ok(())
 }
 
+/// In one pass with the codec's.
 fn locate(payload: &[u8]) -> Result<Found<'_>> {
-    let mut cursor = Cursor::new(payload);
-    let Some(Head::Map(pairs)) = cursor.head() else {
-        return Err(Error::new(Code::ClaimType, "a map of claims", "another type"));
-    };
     let mut found = Found { values: [None; LABELS.len()], unknown: None };
-    for _ in 0..pairs {
-        let key = cursor.item().ok_or_else(broken)?;
-        let value = cursor.item().ok_or_else(broken)?;
+    let mut key: Option<&[u8]> = None;
+    check_parts(payload, 0, |part| {
+        let part = payload.get(part).unwrap_or_default();
+        match key.take() {
+            None => key = Some(part),
+            Some(key) => found.put(key, part),
+        }
+    })?;
+    match Cursor::new(payload).head() {
+        Some(Head::Map(_)) => Ok(found),
+        _ => Err(Error::new(Code::ClaimType, "a map of claims", "another type")),
+    }
+}
+
+impl<'a> Found<'a> {
+    fn put(&mut self, key: &[u8], value: &'a [u8]) {
         let label = Cursor::new(key).uint().and_then(|label| usize::try_from(label).ok()).filter(|label| *label > 0);
-        match label.and_then(|label| found.values.get_mut(label)) {
+        match label.and_then(|label| self.values.get_mut(label)) {
             Some(slot) => *slot = Some(value),
             None => {
                 // The first in the order of the map is named.
-                found.unknown.get_or_insert_with(|| text::hex(key.get(..key.len().min(16)).unwrap_or_default()));
+                self.unknown.get_or_insert_with(|| text::hex(key.get(..key.len().min(16)).unwrap_or_default()));
             }
         }
     }
-    Ok(found)
 }
 
 fn read_kind(value: Option<&[u8]>, typ: Typ) -> Result<Kind> {

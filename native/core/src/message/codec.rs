@@ -1,6 +1,7 @@
 //! The strict decoder (envelope.3). `check_item` is the whole grammar; `Cursor` reads what has passed it.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::errors::{Code, Error, Result};
 use crate::limits::MAX_DEPTH;
@@ -150,16 +151,27 @@ fn sized(data: &[u8], major: u8, argument: u64, at: usize, next: usize) -> Resul
 /// An open array or map: how many items are left in it, and for a map its last key.
 #[derive(Clone, Copy)]
 struct Open {
+    start: usize,
     left: usize,
     map: bool,
     key: (usize, usize),
 }
 
+impl Open {
+    const NONE: Open = Open { start: 0, left: 0, map: false, key: (0, 0) };
+}
+
 /// Check that `data` is exactly one item of the profile. With `tag18` its first byte may be tag 18.
 /// Never recurses; the stack of open arrays and maps has eight places.
 pub fn check_item(data: &[u8], tag18: bool) -> Result<()> {
-    let mut at = usize::from(tag18 && data.first() == Some(&0xd2));
-    let mut stack: [Open; MAX_DEPTH] = [Open { left: 0, map: false, key: (0, 0) }; MAX_DEPTH];
+    check_parts(data, usize::from(tag18 && data.first() == Some(&0xd2)), |_| {})
+}
+
+/// The same, and it tells on the way where each element of the outermost array stands, or each key and each value of the outermost map.
+/// What it has told is good for something only if it then finds no fault.
+pub(super) fn check_parts(data: &[u8], start: usize, mut tell: impl FnMut(Range<usize>)) -> Result<()> {
+    let mut at = start;
+    let mut stack: [Open; MAX_DEPTH] = [Open::NONE; MAX_DEPTH];
     let mut depth = 0usize;
     loop {
         let as_key = stack.get(depth.wrapping_sub(1)).is_some_and(|top| top.map && top.left.is_multiple_of(2));
@@ -179,8 +191,8 @@ pub fn check_item(data: &[u8], tag18: bool) -> Result<()> {
                 }
                 None
             }
-            Head::Array(count) => Some(Open { left: count, map: false, key: (0, 0) }),
-            Head::Map(pairs) => Some(Open { left: pairs * 2, map: true, key: (0, 0) }),
+            Head::Array(count) => Some(Open { start, left: count, ..Open::NONE }),
+            Head::Map(pairs) => Some(Open { start, left: pairs * 2, map: true, ..Open::NONE }),
             _ => None,
         };
         if as_key && let Some(top) = stack.get_mut(depth - 1) {
@@ -196,19 +208,22 @@ pub fn check_item(data: &[u8], tag18: bool) -> Result<()> {
         }
         // Count the finished item in its parent, and every parent that this finishes in its own. An array or map counts when it
         // closes; an empty one closes at once.
-        let mut finished = opened.is_none();
+        let (mut finished, mut begun) = (opened.is_none(), start);
         loop {
             let Some(top) = stack.get_mut(depth.wrapping_sub(1)) else {
                 return conclude(data, at);
             };
             if finished {
                 top.left -= 1;
+                if depth == 1 {
+                    tell(begun..at);
+                }
             }
             if top.left > 0 {
                 break;
             }
+            (finished, begun) = (true, top.start);
             depth -= 1;
-            finished = true;
         }
     }
 }

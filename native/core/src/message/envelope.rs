@@ -24,14 +24,26 @@ pub fn header_bytes(kid: &Id) -> Vec<u8> {
 /// The protected header of what the key with this thumbprint signs as `typ`.
 pub fn header_of(kid: &Id, typ: Typ) -> Vec<u8> {
     let mut out = Writer::with_capacity(64);
-    out.map(3).uint(1).int(ALG).uint(4).bytes(kid).uint(16).text(typ.as_str());
+    write_header(&mut out, kid, typ);
     out.0
 }
+
+fn write_header(out: &mut Writer, kid: &Id, typ: Typ) {
+    out.map(3).uint(1).int(ALG).uint(4).bytes(kid).uint(16).text(typ.as_str());
+}
+
+/// The array of four, and "Signature1".
+const SIGNATURE1: &[u8] = b"\x84\x6aSignature1";
+/// The external data, of which there is none.
+const NO_BYTES: &[u8] = b"\x40";
 
 /// What is signed, and what the id is the hash of (envelope.4).
 pub fn sig_structure(protected: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut out = Writer::with_capacity(protected.len() + payload.len() + 24);
-    out.array(4).text("Signature1").bytes(protected).bytes(&[]).bytes(payload);
+    out.0.extend_from_slice(SIGNATURE1);
+    out.bytes(protected);
+    out.0.extend_from_slice(NO_BYTES);
+    out.bytes(payload);
     out.0
 }
 
@@ -46,13 +58,19 @@ pub fn encode_envelope(protected: &[u8], payload: &[u8], signature: &[u8]) -> Ve
 /// An envelope that reads strictly. Nothing in it is known to be true. A clone shares what was read: on its way into a log an envelope
 /// is handed on several times.
 #[derive(Clone, Debug)]
-pub struct UnverifiedEnvelope {
+pub struct UnverifiedEnvelope(Arc<Read>);
+
+/// What was read.
+#[derive(Debug)]
+struct Read {
     bytes: Arc<[u8]>,
+    /// Where the byte strings of the protected header and of the payload stand, their heads included, and the signature without.
+    protected: Range<usize>,
+    payload: Range<usize>,
     signature: Range<usize>,
-    signed: Arc<[u8]>,
     kid: Id,
     id: Id,
-    claims: Arc<Claims>,
+    claims: Claims,
 }
 
 /// Whose key an envelope names: what a verifier looks up among the keys that it chose (envelope.6.2, admission.1.2).
@@ -78,9 +96,7 @@ pub struct AuthenticEnvelope {
 /// An envelope whose signature, realm, body and purpose were checked. Only `verify` makes one.
 #[derive(Clone, Debug)]
 pub struct VerifiedEnvelope {
-    bytes: Arc<[u8]>,
-    id: Id,
-    claims: Arc<Claims>,
+    envelope: UnverifiedEnvelope,
     sender: Arc<Enrolled>,
     body: Body,
 }
@@ -108,67 +124,62 @@ impl UnverifiedEnvelope {
         if !parts.unprotected_empty {
             return fault(Code::UnprotectedNotEmpty, "an empty unprotected header", "one with entries");
         }
-        let signature = parts.signature.clone();
+        let signature = parts.signature;
         if signature.len() != 64 {
             return fault(Code::SignatureLength, "a signature of 64 bytes", format!("{} bytes", signature.len()));
         }
-        let (claims, signed) = read_payload(parts.protected, parts.payload, &kid, typ)?;
-        Ok(UnverifiedEnvelope {
-            bytes: data.into(),
-            signature,
-            id: message_id(&signed),
-            signed: signed.into(),
-            kid,
-            claims: Arc::new(claims),
-        })
+        let (claims, id) = read_payload(parts.protected, parts.payload, &kid, typ)?;
+        let [protected, payload] = parts.items;
+        Ok(UnverifiedEnvelope(Arc::new(Read { bytes: data.into(), protected, payload, signature, kid, id, claims })))
     }
 
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// The thumbprint of the key that the author says it has used.
     pub fn kid(&self) -> &Id {
-        &self.kid
+        &self.0.kid
     }
 
     pub fn id(&self) -> &Id {
-        &self.id
+        &self.0.id
     }
 
     pub fn claims(&self) -> &Claims {
-        &self.claims
+        &self.0.claims
     }
 
     /// What the header says that it is: the typ of its kind.
     pub fn typ(&self) -> Typ {
-        self.claims.kind.typ()
+        self.claims().kind.typ()
     }
 
     /// The numbered steps of envelope.7; `asked`: a body that the claims commit to must be there.
     pub fn check_body(&self, body: Option<BodyPart<'_>>, asked: bool) -> Result<Body> {
-        Body::check(self.claims.body.as_ref(), body, asked)
+        Body::check(self.claims().body.as_ref(), body, asked)
     }
 
     /// The question of step 3: what a key must have signed.
     pub(super) fn question<'a>(&'a self, sender: &'a Enrolled) -> SignedBytes<'a> {
-        let signature = self.bytes.get(self.signature.clone()).unwrap_or_default();
-        SignedBytes { key: &sender.key, message: &self.signed, signature }
+        let read = &*self.0;
+        let part = |range: &Range<usize>| read.bytes.get(range.clone()).unwrap_or_default();
+        // The very bytes of `sig_structure`: in it the same byte strings stand with the same heads.
+        let message = [SIGNATURE1, part(&read.protected), NO_BYTES, part(&read.payload)];
+        SignedBytes { key: &sender.key, message, signature: part(&read.signature) }
     }
 
     /// Steps 2 and 3, against keys that the verifier chose.
     pub fn authenticate(self, keys: &impl Keys) -> Result<AuthenticEnvelope> {
         let sender = keys.signer(&self)?;
         let question = self.question(&sender);
-        let proof =
-            question.key.verify(question.message, question.signature).map_err(|fault| name_key(fault, &sender))?;
+        let proof = question.verify().map_err(|fault| name_key(fault, &sender))?;
         Ok(self.authenticated(sender, proof))
     }
 
     /// Step 3 alone, under a key that the caller has found.
     pub(crate) fn check_signature(&self, sender: &Enrolled) -> Result<()> {
-        let question = self.question(sender);
-        question.key.verify(question.message, question.signature).map_err(|fault| name_key(fault, sender))?;
+        self.question(sender).verify().map_err(|fault| name_key(fault, sender))?;
         Ok(())
     }
 
@@ -200,24 +211,24 @@ impl UnverifiedEnvelope {
 
 impl AuthenticEnvelope {
     pub fn id(&self) -> &Id {
-        &self.envelope.id
+        self.envelope.id()
     }
 
     pub fn kid(&self) -> &Id {
-        &self.envelope.kid
+        self.envelope.kid()
     }
 
     pub fn claims(&self) -> &Claims {
-        &self.envelope.claims
+        self.envelope.claims()
     }
 
     pub fn bytes(&self) -> &[u8] {
-        &self.envelope.bytes
+        self.envelope.bytes()
     }
 
     /// The same bytes, shared.
     pub fn shared_bytes(&self) -> Arc<[u8]> {
-        Arc::clone(&self.envelope.bytes)
+        Arc::clone(&self.envelope.0.bytes)
     }
 
     /// What was parsed.
@@ -238,11 +249,12 @@ impl AuthenticEnvelope {
     /// Steps 4 to 6 of envelope.6, for the realm that the verifier expects.
     pub fn conclude(self, realm: &Id, body: Option<BodyPart<'_>>, asked: bool) -> Result<VerifiedEnvelope> {
         let AuthenticEnvelope { envelope, sender } = self;
-        if envelope.claims.realm != *realm {
+        let claims = envelope.claims();
+        if claims.realm != *realm {
             let expected = if *realm == ZERO { "an envelope outside any realm" } else { "an envelope of this realm" };
-            return fault(Code::RealmOther, expected, format!("realm {}", text::hex(&envelope.claims.realm)));
+            return fault(Code::RealmOther, expected, format!("realm {}", text::hex(&claims.realm)));
         }
-        let body = Body::check(envelope.claims.body.as_ref(), body, asked)?;
+        let body = Body::check(claims.body.as_ref(), body, asked)?;
         if Some(sender.purpose) != envelope.typ().signed_by() {
             return fault(
                 Code::PurposeWrong,
@@ -250,25 +262,37 @@ impl AuthenticEnvelope {
                 format!("one enrolled for {}", sender.purpose.as_str()),
             );
         }
-        Ok(VerifiedEnvelope { bytes: envelope.bytes, id: envelope.id, claims: envelope.claims, sender, body })
+        Ok(VerifiedEnvelope { envelope, sender, body })
     }
 }
 
-/// Steps 7 and 9: the claims, and the bytes that are signed over them.
-fn read_payload(protected: &[u8], payload: &[u8], kid: &Id, typ: Typ) -> Result<(Claims, Vec<u8>)> {
-    check_item(payload, false)?;
+/// Steps 7 and 9: the claims, and the id of the message.
+fn read_payload(protected: &[u8], payload: &[u8], kid: &Id, typ: Typ) -> Result<(Claims, Id)> {
     let claims = parse_claims(payload, kid, typ)?;
     // Step 9: one value, one encoding. What differs here is a fault of ours, and nothing is accepted.
-    if claims.encode() != payload || header_of(kid, typ) != protected {
+    // What comes out beside it is `sig_structure` of the two.
+    let mut signed = Writer::with_capacity(protected.len() + payload.len() + 24);
+    signed.0.extend_from_slice(SIGNATURE1);
+    let same_header = is_written_again(&mut signed, protected, |out| write_header(out, kid, typ));
+    signed.0.extend_from_slice(NO_BYTES);
+    let same_payload = is_written_again(&mut signed, payload, |out| claims.write(out));
+    if !same_header || !same_payload {
         return fault(Code::Internal, "the bytes that these claims encode to", "other bytes");
     }
-    Ok((claims, sig_structure(protected, payload)))
+    Ok((claims, message_id(&signed.0)))
+}
+
+/// Whether what is written into a byte string is equal to what was received.
+fn is_written_again(out: &mut Writer, received: &[u8], write: impl FnOnce(&mut Writer)) -> bool {
+    out.begin_bytes(received.len());
+    let start = out.0.len();
+    write(out);
+    out.0.get(start..) == Some(received)
 }
 
 /// A message without its signature, as an ancestry proof carries it: its claims and its id (proofs.4.2).
 pub(crate) fn read_message(kid: &Id, payload: &[u8]) -> Result<(Claims, Id)> {
-    let (claims, signed) = read_payload(&header_bytes(kid), payload, kid, Typ::Message)?;
-    Ok((claims, message_id(&signed)))
+    read_payload(&header_bytes(kid), payload, kid, Typ::Message)
 }
 
 /// Say whose key it was; the key alone says nothing to a person.
@@ -281,15 +305,15 @@ pub(super) fn name_key(mut fault: Error, sender: &Enrolled) -> Error {
 
 impl VerifiedEnvelope {
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.envelope.bytes()
     }
 
     pub fn id(&self) -> &Id {
-        &self.id
+        self.envelope.id()
     }
 
     pub fn claims(&self) -> &Claims {
-        &self.claims
+        self.envelope.claims()
     }
 
     /// The directory's entry for the key; the name in it is the verifier's own.
@@ -306,6 +330,8 @@ struct Outer<'a> {
     protected: &'a [u8],
     unprotected_empty: bool,
     payload: &'a [u8],
+    /// Both, with the heads of their byte strings.
+    items: [Range<usize>; 2],
     signature: Range<usize>,
 }
 
@@ -319,31 +345,31 @@ fn outer_parts(data: &[u8]) -> Result<Outer<'_>> {
     if data.first() != Some(&0xd2) {
         return fault(Code::EnvelopeForm, expected, "no tag");
     }
-    let mut cursor = Cursor::behind_tag(data);
-    let Some((protected, unprotected_empty, payload, signature)) = four_parts(&mut cursor) else {
-        return fault(Code::EnvelopeForm, expected, "another structure");
-    };
-    let slice = |range: Range<usize>| data.get(range).unwrap_or_default();
-    Ok(Outer { protected: slice(protected), unprotected_empty, payload: slice(payload), signature })
+    four_parts(data).map_or_else(|| fault(Code::EnvelopeForm, expected, "another structure"), Ok)
 }
 
-type FourParts = (Range<usize>, bool, Range<usize>, Range<usize>);
-
-fn four_parts(cursor: &mut Cursor<'_>) -> Option<FourParts> {
-    let bytes = |cursor: &mut Cursor<'_>| -> Option<Range<usize>> {
-        let length = cursor.bytes()?.len();
-        Some(cursor.position() - length..cursor.position())
-    };
+fn four_parts(data: &[u8]) -> Option<Outer<'_>> {
+    let mut cursor = Cursor::behind_tag(data);
     if cursor.array()? != 4 {
         return None;
     }
-    let protected = bytes(cursor)?;
+    let (protected, protected_item) = bytes_in(&mut cursor)?;
     let Some(Head::Map(pairs)) = cursor.peek() else {
         return None;
     };
     cursor.item()?;
-    let payload = bytes(cursor)?;
-    Some((protected, pairs == 0, payload, bytes(cursor)?))
+    let (payload, payload_item) = bytes_in(&mut cursor)?;
+    let (signature, signature_item) = bytes_in(&mut cursor)?;
+    let signature = signature_item.end - signature.len()..signature_item.end;
+    let items = [protected_item, payload_item];
+    Some(Outer { protected, unprotected_empty: pairs == 0, payload, items, signature })
+}
+
+/// A byte string, and where it stands with its head.
+fn bytes_in<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Range<usize>)> {
+    let start = cursor.position();
+    let bytes = cursor.bytes()?;
+    Some((bytes, start..cursor.position()))
 }
 
 /// The header as every sound envelope has it, recognised by its bytes alone. None says nothing about it: `read_header` judges it then.

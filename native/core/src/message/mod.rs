@@ -12,6 +12,7 @@ mod draft;
 mod entry;
 mod envelope;
 mod hash;
+mod id_map;
 mod many;
 mod offer;
 mod value;
@@ -39,6 +40,7 @@ pub use envelope::{
     sig_structure,
 };
 pub use hash::{Purpose as HashPurpose, fingerprint, keyed, message_id, node};
+pub use id_map::{IdHasher, IdMap};
 pub use many::{Incoming, ask_many_ahead, verify_many};
 pub use offer::{Offer, next_key_digest};
 pub(crate) use value::Value;

@@ -34,8 +34,13 @@ impl Writer {
         if value < 0 { self.head(1, (!value).cast_unsigned()) } else { self.head(0, value.cast_unsigned()) }
     }
 
+    /// The head of a byte string; the caller writes so many bytes.
+    pub fn begin_bytes(&mut self, length: usize) -> &mut Self {
+        self.head(2, length as u64)
+    }
+
     pub fn bytes(&mut self, value: &[u8]) -> &mut Self {
-        self.head(2, value.len() as u64);
+        self.begin_bytes(value.len());
         self.0.extend_from_slice(value);
         self
     }

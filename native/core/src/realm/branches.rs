@@ -6,7 +6,7 @@ use super::sizes::Sizes;
 use super::trees::Trees;
 use crate::errors::{Code, Error, Result};
 use crate::history::forest::Branch as Place;
-use crate::message::{HashPurpose, Id, Merge, Writer, keyed};
+use crate::message::{HashPurpose, Id, IdMap, Merge, Writer, keyed};
 
 /// A branch by its place in the order in which the branches were opened.
 pub type Number = u32;
@@ -55,7 +55,7 @@ pub struct Branches {
     realm: Id,
     conversation: Id,
     all: Vec<Branch>,
-    numbers: HashMap<Id, Number>,
+    numbers: IdMap<Number>,
     live: usize,
     trees: Trees,
     /// The successors that a rollback has made.
@@ -150,7 +150,7 @@ impl Branches {
             jump: 0,
             place,
         };
-        let numbers = HashMap::from([(conversation, 0)]);
+        let numbers = IdMap::from_iter([(conversation, 0)]);
         Ok(Branches { realm, conversation, all: vec![first], numbers, live: 1, trees, successors: HashMap::new() })
     }
 

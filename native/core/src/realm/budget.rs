@@ -59,13 +59,13 @@ impl Budget {
             self.rejected.clear();
             self.opened.clear();
         }
-        let principal = match state.conversation(&claims.conversation) {
-            Some(found) => found.principal(claims)?,
-            None => claims.agent,
+        let principal = || match state.conversation(&claims.conversation) {
+            Some(found) => found.principal(claims),
+            None => Ok(claims.agent),
         };
         let within = match (verdict, claims.kind) {
-            (Verdict::Rejected(..), _) => self.count(true, principal),
-            (_, Kind::Open) => self.count(false, principal),
+            (Verdict::Rejected(..), _) => self.count(true, principal()?),
+            (_, Kind::Open) => self.count(false, principal()?),
             (_, Kind::Fork) => state
                 .conversation(&claims.conversation)
                 .is_none_or(|found| found.branches().live() < self.limits.branches),

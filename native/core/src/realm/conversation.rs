@@ -8,7 +8,7 @@ use super::record::Home;
 use super::work::{Approval, Deed, Instance, Transition, Work};
 use crate::errors::{Code, Error, Result};
 use crate::identity::{Enrolled, EnrolledKey, Name, Purpose};
-use crate::message::{Addr, Claims, GrantPart, Id, KeyBytes, Merge, OpenPart, Seq, StepPattern};
+use crate::message::{Addr, Claims, GrantPart, Id, IdMap, KeyBytes, Merge, OpenPart, Seq, StepPattern};
 
 /// The name under which a sub-agent proves possession of its key (dag.3.2).
 pub const CHILD: &str = "child";
@@ -49,7 +49,7 @@ pub struct Conversation {
     pub(super) branches: Branches,
     pub(super) grants: HashMap<Id, Grant>,
     pub(super) granted_keys: HashSet<KeyBytes>,
-    pub(super) seqs: HashMap<Id, Seq>,
+    pub(super) seqs: IdMap<Seq>,
     pub(super) instances: HashMap<Id, Instance>,
     /// The instances that have a word on a branch: what a rollback takes from them is found without a look at the rest.
     worked: HashMap<Id, BTreeSet<Id>>,
@@ -76,7 +76,7 @@ impl Conversation {
             branches: Branches::open(realm, id, author)?,
             grants: HashMap::new(),
             granted_keys: HashSet::new(),
-            seqs: HashMap::new(),
+            seqs: IdMap::default(),
             instances: HashMap::new(),
             worked: HashMap::new(),
         })
@@ -89,7 +89,7 @@ impl Conversation {
         (closed, records): (bool, u64),
         branches: Branches,
         grants: Vec<(Id, Grant)>,
-        seqs: HashMap<Id, Seq>,
+        seqs: IdMap<Seq>,
         instances: HashMap<Id, Instance>,
     ) -> Conversation {
         let granted_keys = grants.iter().map(|(_, grant)| *grant.signer.key.as_bytes()).collect();

@@ -1,7 +1,5 @@
 //! The digest of a state: what two implementations compare after each entry (admission.4).
 
-use std::collections::HashMap;
-
 use sha2::{Digest, Sha256};
 
 use super::branches::{Branch, Number, Prefix};
@@ -12,8 +10,8 @@ use super::work::Instance;
 use crate::errors::{Code, Error, Result};
 use crate::identity::Name;
 use crate::message::{
-    HashPurpose, Id, Proposal, Seq, Writer, keyed, write_addrs, write_optional_id, write_optional_uint, write_outputs,
-    write_reach,
+    HashPurpose, Id, IdMap, Proposal, Seq, Writer, keyed, write_addrs, write_optional_id, write_optional_uint,
+    write_outputs, write_reach,
 };
 use crate::text;
 
@@ -37,7 +35,7 @@ fn name_key(name: &Name) -> (usize, String) {
     (name.as_str().len(), name.as_str().to_owned())
 }
 
-fn write_seqs(out: &mut Writer, seqs: &HashMap<Id, Seq>) {
+fn write_seqs(out: &mut Writer, seqs: &IdMap<Seq>) {
     let mut sorted: Vec<(&Id, &Seq)> = seqs.iter().collect();
     sorted.sort();
     out.array(sorted.len());

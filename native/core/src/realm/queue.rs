@@ -13,6 +13,8 @@ use crate::errors::{Code, Error, Result};
 enum Told {
     #[default]
     Nothing,
+    /// The same, and it waits to be told.
+    Awaited,
     /// It is its turn to have the engine.
     Turn,
     Answer(Box<Result<Answer>>),
@@ -28,8 +30,11 @@ struct Slot {
 impl Slot {
     fn tell(&self, what: Told) {
         // Nobody panics while he holds it: there is nothing in it that could be half changed.
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = what;
-        self.changed.notify_one();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        // Each wake-up asks the system, and whoever has not come to wait yet needs none.
+        if matches!(std::mem::replace(&mut *told, what), Told::Awaited) {
+            self.changed.notify_one();
+        }
     }
 }
 
@@ -66,7 +71,7 @@ impl Drop for Job {
     /// Whoever took it along may have panicked: its caller must not wait for ever.
     fn drop(&mut self) {
         let mut told = self.slot.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(*told, Told::Nothing) {
+        if matches!(*told, Told::Nothing | Told::Awaited) {
             let fault = Error::new(Code::Panic, "an answer from whoever had the engine", "none");
             *told = Told::Answer(Box::new(Err(fault)));
             self.slot.changed.notify_one();
@@ -82,7 +87,10 @@ impl Ticket {
             match std::mem::take(&mut *told) {
                 Told::Answer(answer) => return Some(*answer),
                 Told::Turn => return None,
-                Told::Nothing => told = self.0.changed.wait(told).unwrap_or_else(PoisonError::into_inner),
+                Told::Nothing | Told::Awaited => {
+                    *told = Told::Awaited;
+                    told = self.0.changed.wait(told).unwrap_or_else(PoisonError::into_inner);
+                }
             }
         }
     }
@@ -91,7 +99,7 @@ impl Ticket {
     pub fn take(&self) -> Option<Result<Answer>> {
         match std::mem::take(&mut *self.0.told.lock().unwrap_or_else(PoisonError::into_inner)) {
             Told::Answer(answer) => Some(*answer),
-            Told::Nothing | Told::Turn => None,
+            Told::Nothing | Told::Awaited | Told::Turn => None,
         }
     }
 }

@@ -17,8 +17,8 @@ use crate::identity::{Enrolled, EnrolledKey, Name, Purpose};
 use crate::limits::{MAX_WORKFLOW_STEPS, SIZE_END, TIME_END};
 use crate::message::codec::check_item;
 use crate::message::{
-    Addr, GrantPart, Id, Kind, OpenPart, Proposal, Seq, StepPattern, Value, read_output, read_outputs, read_policy,
-    read_proposal_claim,
+    Addr, GrantPart, Id, IdMap, Kind, OpenPart, Proposal, Seq, StepPattern, Value, read_output, read_outputs,
+    read_policy, read_proposal_claim,
 };
 
 /// The leaves that a branch owns, in order.
@@ -160,7 +160,7 @@ fn read_proposal(input: &mut Value<'_>, documents: &HashMap<Id, Vec<u8>>) -> Res
     Ok(OpenProposal { id, leaf, author, proposal, approved })
 }
 
-fn read_seqs(input: &mut Value<'_>) -> Result<HashMap<Id, Seq>> {
+fn read_seqs(input: &mut Value<'_>) -> Result<IdMap<Seq>> {
     (0..input.list(usize::MAX)?)
         .map(|_| {
             input.array_of(3, STATE)?;

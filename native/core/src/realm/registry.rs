@@ -11,7 +11,7 @@ use crate::halt::Scope;
 use crate::history::forest::Branch;
 use crate::identity::{Enrolled, EnrolledKey, Name, Purpose};
 use crate::limits::MAX_OPEN_PROPOSALS;
-use crate::message::{EnrolPart, GenesisPart, Id, KeyBytes, Policy, Proposal, Seq};
+use crate::message::{EnrolPart, GenesisPart, Id, IdMap, KeyBytes, Policy, Proposal, Seq};
 use crate::text;
 
 /// One key of an agent, and the sizes of the registry between which it holds (registry.4.1).
@@ -70,13 +70,15 @@ pub struct OpenProposal {
 #[derive(Debug)]
 pub struct Registry {
     pub(super) realm: Id,
+    /// Put together once: every checkpoint names it.
+    origin: String,
     pub(super) name: Name,
     pub(super) rules_version: u32,
     pub(super) dev: bool,
     pub(super) size: u64,
     trees: Trees,
     branch: Branch,
-    pub(super) agents: HashMap<Id, Agent>,
+    pub(super) agents: IdMap<Agent>,
     /// The first size at which a key is enrolled, whatever becomes of it.
     keys: HashMap<KeyBytes, u64>,
     /// The live agents by name.
@@ -90,7 +92,7 @@ pub struct Registry {
     pub(super) proposals: BTreeMap<u64, OpenProposal>,
     open: HashMap<Id, u64>,
     pub(super) erased: BTreeSet<Id>,
-    pub(super) seqs: HashMap<Id, Seq>,
+    pub(super) seqs: IdMap<Seq>,
     pub(super) halts: Halts,
     /// The ids of all its leaves: what has no number is told apart by them (halt.3.1).
     known: HashSet<Id>,
@@ -130,13 +132,14 @@ impl Registry {
         let (trees, branch) = Trees::new(leaves)?;
         Ok(Registry {
             realm,
+            origin: format!("{}/{}", name.as_str(), text::hex(&realm)),
             name,
             rules_version: 0,
             dev: false,
             size: leaves.len() as u64,
             trees,
             branch,
-            agents: HashMap::new(),
+            agents: IdMap::default(),
             keys: HashMap::new(),
             names: HashMap::new(),
             roots: BTreeSet::new(),
@@ -146,7 +149,7 @@ impl Registry {
             proposals: BTreeMap::new(),
             open: HashMap::new(),
             erased: BTreeSet::new(),
-            seqs: HashMap::new(),
+            seqs: IdMap::default(),
             halts: Halts::default(),
             known: leaves.iter().copied().collect(),
         })
@@ -163,7 +166,7 @@ impl Registry {
 
     /// What heads of the realm are of: its name and id (record.2.1).
     pub fn origin(&self) -> String {
-        format!("{}/{}", self.name.as_str(), text::hex(&self.realm))
+        self.origin.clone()
     }
 
     pub fn agent(&self, id: &Id) -> Option<&Agent> {

@@ -14,7 +14,7 @@ use crate::errors::{Code, Error, Result};
 use crate::history::forest::{Branch, Forest};
 use crate::history::nodes::MemoryNodes;
 use crate::history::sha_tree::{Rfc6962, TreeHead, rfc6962_leaf};
-use crate::message::{AuthenticEnvelope, BodyPart, Id, Keys, UnverifiedEnvelope};
+use crate::message::{AuthenticEnvelope, BodyPart, Id, IdMap, Keys, UnverifiedEnvelope};
 use crate::text;
 
 /// What a replica has taken in so far.
@@ -28,7 +28,7 @@ pub struct Replica {
     position: u64,
     time: u64,
     /// The position of each conversation's last record plus 1.
-    last: HashMap<Id, u64>,
+    last: IdMap<u64>,
     /// The one conversation that a filtered replica follows, besides the registry.
     only: Option<Id>,
     /// What queries need and verdicts do not: kept from the start in a replay, and in an engine from the first query on.
@@ -69,7 +69,7 @@ impl Replica {
             records: 0,
             position: 0,
             time: 0,
-            last: HashMap::new(),
+            last: IdMap::default(),
             only,
             dags: None,
         }

@@ -1,6 +1,5 @@
 //! What the engine does behind its lock: judge, commit, take in (admission.1, record.6).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::admission::{Stamp, admit};
@@ -23,7 +22,7 @@ use crate::errors::{Code, Error, Result};
 use crate::halt::Entered;
 use crate::history::sha_tree::TreeHead;
 use crate::limits::TIME_END;
-use crate::message::{AuthenticEnvelope, Id, UnverifiedEnvelope};
+use crate::message::{AuthenticEnvelope, Id, IdMap, UnverifiedEnvelope};
 use crate::text;
 
 /// Conflicts in a row after which an engine gives up (record.6.3).
@@ -32,7 +31,7 @@ const PATIENCE: usize = 64;
 /// What is behind the lock.
 pub(super) struct Core {
     pub replica: Replica,
-    positions: HashMap<Id, u64>,
+    positions: IdMap<u64>,
     pub equivocations: Equivocations,
     pub budget: Budget,
     pub checkpoint: Arc<str>,
@@ -354,7 +353,7 @@ impl Core {
     pub fn new(limits: Limits) -> Core {
         Core {
             replica: Replica::default(),
-            positions: HashMap::new(),
+            positions: IdMap::default(),
             equivocations: Equivocations::default(),
             budget: Budget::new(limits),
             checkpoint: Arc::from(""),

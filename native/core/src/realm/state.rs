@@ -1,6 +1,5 @@
 //! What a replica knows of a realm: the registry, and the conversations that it follows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::conversation::Conversation;
@@ -9,14 +8,14 @@ use super::record::Home;
 use super::registry::Registry;
 use crate::errors::{Code, Error, Result};
 use crate::identity::{Enrolled, EnrolledKey};
-use crate::message::{Act, GenesisPart, Id, Keys, Kind, UnverifiedEnvelope};
+use crate::message::{Act, GenesisPart, Id, IdMap, Keys, Kind, UnverifiedEnvelope};
 use crate::text;
 
 /// A realm as a replica knows it. One that follows a single conversation holds that one and the registry: the same code.
 #[derive(Debug, Default)]
 pub struct State {
     pub(super) registry: Option<Registry>,
-    pub(super) conversations: HashMap<Id, Conversation>,
+    pub(super) conversations: IdMap<Conversation>,
 }
 
 impl State {

@@ -198,7 +198,7 @@ impl<L: Log> Engine<L> {
         }
         let typ = Typ::Halt.as_str().as_bytes();
         let head = envelope.get(..96).unwrap_or(envelope);
-        if head.windows(typ.len()).any(|part| part == typ) {
+        if head.windows(typ.len()).any(|part| part.first() == typ.first() && part == typ) {
             let _ = self.halt(envelope);
         }
     }
