@@ -236,7 +236,7 @@ class Handle:
         ``who`` is its name in this process: its key is made here, kept in memory, and gone with the process. Or it is an offer from
         elsewhere (``Identity.offer(realm.id, name="child")``): then what comes back can be addressed and merged, and writes there,
         through ``Realm.child``. ``to`` and ``steps`` are what it may address and take (None: anything), ``rights`` the sum of 1 fork,
-        2 merge, ``expires_in`` seconds, ``depth`` how many generations it may spawn. A grant only narrows.
+        2 merge, 4 roll back, ``expires_in`` seconds, ``depth`` how many generations it may spawn. A grant only narrows.
 
         Raises ``ForkKey``, ``ForkForm``, ``ForkWidens``, ``GrantScope``, ``ClaimRange``, and as ``send``. Source: spec dag.3.
         """
