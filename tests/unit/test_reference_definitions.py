@@ -24,7 +24,6 @@ from ama2sec.limits import (
 )
 from ama2sec.reference import compile_definition, encode
 from ama2sec.reference.definitions import When
-from tests.both import IMPLEMENTATIONS, ask, same_code
 from tests.workflow_world import ANY, document, step, value_of
 
 
@@ -298,13 +297,3 @@ def test_a_condition_asks_for_the_type_too() -> None:
     assert [When(0, "n", relation, 5).holds({"n": 6}) for relation in range(3)] == [False, False, True]
     assert When(0, "t", 0, "x").holds({"t": "x"})
     assert not When(0, "t", 0, "x").holds({"t": "y"})
-
-
-def test_the_question_of_conform() -> None:
-    data = document(trading())
-    sound = {"document": data.hex(), "definition_id": compile_definition(data).id.hex(), "name": "flow"}
-    for implementation in IMPLEMENTATIONS:
-        assert ask(implementation, op="workflow_compile", document=data) == {"id": None, "code": "ok", **sound}
-    assert same_code(op="workflow_compile", document=data[:-1]) == "DefinitionInvalid"
-    assert same_code(op="workflow_compile", document=b"") == "DefinitionInvalid"
-    assert same_code(op="workflow_compile") == "ConformQuestion"

@@ -263,7 +263,14 @@ def test_all_of_this_without_the_compiled_module(tmp_path: Path) -> None:
     shutil.copytree(source, tmp_path / "ama2sec", ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
     for folder in ("unit", "vectors"):
         (tmp_path / "tests" / folder).mkdir(parents=True)
-    for name in ("__init__.py", "world.py", "realm_world.py", "naive_tree.py", "vectors/proofs.json"):
+    for name in (
+        "__init__.py",
+        "world.py",
+        "realm_world.py",
+        "workflow_world.py",
+        "naive_tree.py",
+        "vectors/proofs.json",
+    ):
         shutil.copy(here.parent / name, tmp_path / "tests" / name)
     for file in here.glob("test_reference_*.py"):
         shutil.copy(file, tmp_path / "tests" / "unit" / file.name)

@@ -229,7 +229,7 @@ fn each_rule_of_the_claims_has_its_code_and_its_twin() {
     let cases = [
         (changed(message(), "/kind", json!(99)), Some(Code::KindUnknown)),
         (changed(message(), "/kind", json!("fork")), Some(Code::ClaimMissing)),
-        (changed(message(), "/kind", json!("rollback")), Some(Code::KindNotBuilt)),
+        (changed(message(), "/kind", json!("rollback")), Some(Code::ClaimMissing)),
         (changed(message(), "/kind", json!("close")), Some(Code::ClaimMissing)),
         (changed(message(), "/kind", json!("halt")), Some(Code::TypKind)),
         (changed(message(), "/kind", json!("genesis")), Some(Code::TypKind)),

@@ -138,8 +138,9 @@ fn a_kind_belongs_to_its_typ() {
         let bytes = encode_envelope(&header, &payload, &key.sign(&sig_structure(&header, &payload)));
         assert_eq!(UnverifiedEnvelope::parse(&bytes).unwrap_err().code, Code::TypKind);
     }
-    let rollback = changed(all()[3].clone(), "/kind", json!("rollback"));
-    assert_eq!(code(&rollback), Some(Code::KindNotBuilt));
+    let mut snapshot = all()[3].clone();
+    snapshot["kind"] = json!("snapshot");
+    assert_eq!(code(&snapshot), Some(Code::KindNotBuilt));
 }
 
 #[test]

@@ -58,6 +58,7 @@ def _whole() -> dict[str, Claims]:
     """Sound claims of each kind, by its name."""
     return {
         "fork": _inside(3, {15: GRANT}),
+        "rollback": _inside(4, {16: [id_of(68), 2, [3, id_of(69)], "wrong price"]}),
         "close": _inside(5, {25: True}),
         "genesis": _genesis(),
         "enrol": _registry(17, {19: ["sales", id_of(60), 1, ["sellers"], id_of(61), None, OFFER]}),
@@ -74,6 +75,7 @@ def _whole() -> dict[str, Claims]:
 
 OWN = {
     "fork": 15,
+    "rollback": 16,
     "close": 25,
     "genesis": 18,
     "enrol": 19,
@@ -92,13 +94,13 @@ def realms(of: Of) -> None:
     """``of(id, clause, envelope, code)`` for all of them."""
 
     def ask(id: str, clause: str, kind: str, claims: Value, code: str = "ok") -> None:
-        typ = None if kind in ("fork", "close") else header(ALICE.kid, typ=TYPS.get(kind, TYP_REGISTRY))
+        typ = None if kind in ("fork", "rollback", "close") else header(ALICE.kid, typ=TYPS.get(kind, TYP_REGISTRY))
         of(f"realm.{kind}.{id}", clause, seal(claims, ALICE, typ), code)
 
     for kind, claims in _whole().items():
         own = OWN[kind]
         ask("whole", "envelope.5", kind, claims)
-        other = header(ALICE.kid) if kind not in ("fork", "close") else header(ALICE.kid, typ=TYP_REGISTRY)
+        other = header(ALICE.kid) if kind not in ("fork", "rollback", "close") else header(ALICE.kid, typ=TYP_REGISTRY)
         of(f"realm.{kind}.other-typ", "envelope.5.1", seal(claims, ALICE, other), "TypKind")
         for label in claims:
             if label != 3:
@@ -112,10 +114,17 @@ def realms(of: Of) -> None:
             ask("approval", "envelope.5.6", kind, put(put(claims, (own,), None), (27,), id_of(9)))
             ask("approval.both", "envelope.5.6", kind, put(claims, (27,), id_of(9)), "ClaimForm")
             ask("approval.neither", "envelope.5.6", kind, put(claims, (own,), None), "ClaimForm")
-        if kind not in ("fork", "close", "genesis"):
+        if kind not in ("fork", "rollback", "close", "genesis"):
             ask("other-conversation", "envelope.5.6", kind, put(claims, (2,), id_of(2)), "ClaimForm")
             ask("context-and-registry-differ", "envelope.5.6", kind, put(claims, (5, 2), 3), "ClaimForm")
             ask("merges", "envelope.5.6", kind, put(claims, (6, 2), [[id_of(9), 1, id_of(9)]]), "ClaimForm")
+    snapshot = put(_whole()["local-halt"], (3,), 49)
+    of(
+        "realm.snapshot.not-built",
+        "envelope.5.1",
+        seal(snapshot, ALICE, header(ALICE.kid, typ=TYPS["local-halt"])),
+        "KindNotBuilt",
+    )
     _grants(ask)
     _documents(ask)
     _stops(ask)

@@ -11,7 +11,7 @@ from .vector import Book
 
 TIME_END = 1 << 48
 KINDS = {
-    1: "ok", 2: "ok", 3: "ClaimMissing", 4: "KindNotBuilt", 5: "ClaimMissing",
+    1: "ok", 2: "ok", 3: "ClaimMissing", 4: "ClaimMissing", 5: "ClaimMissing",
     **dict.fromkeys((*range(16, 23), 32, 33, *range(48, 51)), "TypKind"),
 }  # fmt: skip
 UNKNOWN_KINDS = (0, 6, 15, 23, 24, 31, 34, 47, 51, 255, 256, 65536, 2**32 + 1, 2**32 + 2, 2**63 - 1)
@@ -295,7 +295,7 @@ def _size(ask: Rules) -> None:
     long = "x" * 5000
     ask.of("size.after-kind-unknown", "1", ordered({**put(message(), (3,), 99), "a": long}), "KindUnknown")
     ask.of("size.after-typ-kind", "1", ordered({**put(message(), (3,), 16), 18: long}), "TypKind")
-    ask.of("size.after-not-built", "1", ordered({**put(message(), (3,), 4), 16: long}), "KindNotBuilt")
+    ask.of("size.of-a-rollback", "1", ordered({**put(message(), (3,), 4), 16: long}), "SizeLimit")
     ask.of("size.after-kind-missing", "1", ordered({**without(message(), 3), "a": long}), "ClaimMissing")
     ask.of("size.before-unknown", "1", ordered({**message(), "a": long}), "SizeLimit")
     ask.of("size.before-missing", "1", put(without(message(), 10), (8,), [long]), "SizeLimit")

@@ -130,7 +130,7 @@ fn claim_faults(entry: &[u8], open: &[u8]) -> Vec<Sample> {
         ("ClaimMissing", "no-kind", in_claims(entry, |claims| remove(claims, 3))),
         ("ClaimForbidden", "members-in-message", in_claims(entry, |claims| insert(claims, 13, Node::null()))),
         ("KindUnknown", "99", claim(3, Node::uint(99))),
-        ("KindNotBuilt", "rollback", claim(3, Node::uint(4))),
+        ("ClaimMissing", "rollback", claim(3, Node::uint(4))),
         ("ClaimMissing", "fork", claim(3, Node::uint(3))),
         ("TypKind", "halt", claim(3, Node::uint(32))),
         ("ClaimType", "salt-of-15", claim(11, Node::Bytes(vec![0; 15]))),
