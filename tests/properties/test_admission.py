@@ -29,7 +29,7 @@ SEED = os.environ.get("AMA2SEC_SEED", "2026")
 HISTORIES, STEPS = 34, 80
 
 # Codes of admission that no entry of a stream can have: the sequencer's own terms, budgets, and a genesis, which begins a stream.
-# Halts and workflows have histories of their own: test_halt_agreement, test_workflow_agreement.
+# Halts, workflows and rollbacks have histories of their own: test_halt_agreement, test_workflow_agreement, test_rollback_agreement.
 ELSEWHERE = {
     "TermInvalid",
     "QuotaExceeded",
@@ -41,6 +41,8 @@ ELSEWHERE = {
 }
 ELSEWHERE |= {"StepRole", "WorkflowEnded", "DeadlinePassed", "StepSpent", "StepExcluded", "StepNeeds", "StepWhen"}
 ELSEWHERE |= {"ApprovalsMissing", "ApprovalInvalid", "ContextStale"}
+ELSEWHERE |= {"GrantUndone", "BranchSuperseded", "BranchUndone", "MergeUndone", "HaltedByEffect"}
+ELSEWHERE |= {f"Rollback{what}" for what in ("Role", "Target", "Incomplete", "Scope", "Pivot", "Cap")}
 REFUSED = {"KeyUnknown", "SignatureInvalid", "RealmOther", "BodyMissing", "BodySize", "BodyMismatch", "BodyUnexpected"}
 SHARED = {"PurposeWrong", "NotAMember", "SeqUsed", "SeqWindow", "BranchUnknown", "ContextAhead", "ContextForked"}
 VERDICTS = {

@@ -32,6 +32,7 @@ from tests.world import (
     BODY_SALT,
     KID,
     NAMES,
+    PROTECTED,
     PUBLIC,
     SEEDS,
     ZEROS,
@@ -159,6 +160,11 @@ def test_signed_claims_that_are_hostile() -> None:
     for rng in rounds("claims", 3000):
         author, claims = mutation.hostile_claims(rng)
         envelope = signed(claims, author)
+        codes.append(both(op="verify", envelope=envelope.hex(), directory=directory_view()))
+    # What is not built is a log's, and no header of a message has it.
+    of_a_log = PROTECTED["alice"].replace(encode("ama2sec-message+cose"), encode("ama2sec-log+cose"))
+    for kind in (49, 50):
+        envelope = signed({**message_claims(), 3: kind}, header=of_a_log)
         codes.append(both(op="verify", envelope=envelope.hex(), directory=directory_view()))
     assert reaching(codes, CODEC | HEADER | UNAUTHENTIC) > 0.95
     assert {name for name in MALFORMED if CATALOGUE[name].clause.startswith("envelope.5")} <= set(codes)
