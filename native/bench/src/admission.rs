@@ -22,19 +22,19 @@ use ed25519_dalek::{Signature, Verifier, VerifyingKey};
 
 use crate::clock::{cpu_of_all, median};
 
-type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+pub(crate) type Outcome<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Entries that are timed at once: the group in which an engine appends.
-const SLICE: usize = 256;
-const ROUNDS: usize = 21;
+pub(crate) const SLICE: usize = 256;
+pub(crate) const ROUNDS: usize = 21;
 const BULK: f64 = 0.95;
 const ALONE: f64 = 0.85;
 
 /// A realm with authors, and one conversation with branches.
-struct Bench {
-    engine: Engine<MemoryLog>,
+pub(crate) struct Bench {
+    pub(crate) engine: Engine<MemoryLog>,
     authors: Vec<Who>,
-    chat: Id,
+    pub(crate) chat: Id,
     branches: Vec<Id>,
     counters: Vec<u32>,
     random: Random,
@@ -98,14 +98,14 @@ fn report(what: &str, ours: &mut [f64], ratios: &mut [f64], asked: f64) {
 }
 
 /// Microseconds an entry.
-fn timed(call: impl FnOnce() -> Outcome) -> Outcome<f64> {
+pub(crate) fn timed(call: impl FnOnce() -> Outcome) -> Outcome<f64> {
     let start = cpu_of_all();
     call()?;
     Ok((cpu_of_all() - start).as_secs_f64() * 1e6 / SLICE as f64)
 }
 
 impl Bench {
-    fn new(authors: u16, branches: usize) -> Outcome<Bench> {
+    pub(crate) fn new(authors: u16, branches: usize) -> Outcome<Bench> {
         let (engine, _) =
             Engine::create(MemoryLog::new(), key(SEQUENCER), &genesis(QUORUMS, true), START, Limits::NONE)?;
         let count = usize::from(authors);
@@ -130,7 +130,7 @@ impl Bench {
         let mut made = Vec::new();
         for number in 0..authors {
             let seed = 2_000 + number;
-            let part = enrol_part(realm, &format!("agent-{number}"), seed, Purpose::Message, &[], None);
+            let part = enrol_part(realm, &format!("agent-{number}"), seed, Purpose::Message, &["desk"], None);
             let parts = self.parts(0)?;
             let envelope = self.engine.with(|replica| {
                 let seen = replica.state().seen_registry(replica.state().registry_size())?;
@@ -173,11 +173,11 @@ impl Bench {
         Ok(())
     }
 
-    fn author(&self, author: usize) -> Outcome<Who> {
+    pub(crate) fn author(&self, author: usize) -> Outcome<Who> {
         Ok(*self.authors.get(author).ok_or("an author")?)
     }
 
-    fn parts(&mut self, author: usize) -> Outcome<Parts<'static>> {
+    pub(crate) fn parts(&mut self, author: usize) -> Outcome<Parts<'static>> {
         let counter = self.counters.get_mut(author).ok_or("a counter")?;
         *counter += 1;
         let seq = Seq { epoch: START, counter: *counter };
@@ -266,7 +266,7 @@ impl Bench {
     }
 }
 
-fn seen(state: &State, chat: &Id, branch: &Id) -> Result<ama2sec_core::realm::draft::Seen> {
+pub(crate) fn seen(state: &State, chat: &Id, branch: &Id) -> Result<ama2sec_core::realm::draft::Seen> {
     let size = state.conversation(chat).map_or(Ok(0), |found| {
         let branches = found.branches();
         branches.number(branch).map_or(Ok(0), |number| branches.get(number).map(|branch| branch.size))
@@ -274,7 +274,7 @@ fn seen(state: &State, chat: &Id, branch: &Id) -> Result<ama2sec_core::realm::dr
     state.seen(state.seen_registry(state.registry_size())?, chat, branch, size)
 }
 
-fn admitted(answer: &Answer) -> Outcome {
+pub(crate) fn admitted(answer: &Answer) -> Outcome {
     match answer {
         Answer::Sequenced { error: None, .. } => Ok(()),
         other => Err(format!("not admitted: {other:?}").into()),

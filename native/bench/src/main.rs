@@ -11,6 +11,7 @@ mod proofs;
 #[path = "../../core/tests/realm_support/mod.rs"]
 mod support;
 mod trees;
+mod work;
 
 use ama2sec_core::history::accumulator::{CompactRange, Scope};
 use ama2sec_core::identity::{Directory, Name, Purpose, SigningKey, backend};
@@ -46,6 +47,9 @@ fn main() -> Outcome {
         ["latch"] => return latch::run(),
         _ => {}
     }
+    if asked.first().is_some_and(|first| first == "work") {
+        return work::run();
+    }
     if asked.first().is_some_and(|first| first == "delivery") {
         return delivery::run();
     }
@@ -64,6 +68,7 @@ fn main() -> Outcome {
         log::run(!asked.is_empty())?;
         latch::run()?;
         delivery::run()?;
+        work::run()?;
     }
     trees::run(&asked)
 }

@@ -51,8 +51,9 @@ pub struct Conversation {
     pub(super) granted_keys: HashSet<KeyBytes>,
     pub(super) seqs: IdMap<Seq>,
     pub(super) instances: HashMap<Id, Instance>,
-    /// The instances that have a word on a branch: what a rollback takes from them is found without a look at the rest.
-    worked: HashMap<Id, BTreeSet<Id>>,
+    /// The words of instances on a branch, ascending by index: what a rollback takes from them is found without a look at the rest. What is
+    /// undone stays.
+    worked: HashMap<Id, Vec<(u64, Id)>>,
 }
 
 /// What an admitted entry of a conversation changes.
@@ -94,12 +95,13 @@ impl Conversation {
     ) -> Conversation {
         let granted_keys = grants.iter().map(|(_, grant)| *grant.signer.key.as_bytes()).collect();
         let grants = grants.into_iter().collect();
-        let mut worked: HashMap<Id, BTreeSet<Id>> = HashMap::new();
+        let mut worked: HashMap<Id, Vec<(u64, Id)>> = HashMap::new();
         for (id, instance) in &instances {
             for home in instance.homes() {
-                worked.entry(home.branch).or_default().insert(*id);
+                worked.entry(home.branch).or_default().push((home.index, *id));
             }
         }
+        worked.values_mut().for_each(|words| words.sort_unstable());
         Conversation { id, open, closed, records, branches, grants, granted_keys, seqs, instances, worked }
     }
 
@@ -218,7 +220,7 @@ impl Conversation {
         if let Some((definition, start_time)) = starts {
             self.instances.insert(instance, Instance::new(definition, start_time));
         }
-        self.worked.entry(home.branch).or_default().insert(instance);
+        self.worked.entry(home.branch).or_default().push((home.index, instance));
         let running = self.instances.get_mut(&instance);
         let running = running.ok_or_else(|| Error::new(Code::Internal, "an instance of this conversation", "none"))?;
         match deed {
@@ -231,7 +233,11 @@ impl Conversation {
     /// The instances that have a word in a closure, with the transitions that it undoes (rollback.3), by their ids.
     pub(super) fn touched(&self, cuts: &[Cut]) -> Result<Vec<(Id, Vec<&Transition>)>> {
         let cut = self.cut_at(cuts)?;
-        let ids: BTreeSet<Id> = cut.keys().filter_map(|branch| self.worked.get(branch)).flatten().copied().collect();
+        let above = |(branch, at): (&Id, &u64)| {
+            let words = self.worked.get(branch)?;
+            words.get(words.partition_point(|(index, _)| index < at)..)
+        };
+        let ids: BTreeSet<Id> = cut.iter().filter_map(above).flatten().map(|(_, id)| *id).collect();
         let undone = |home: &Home| cut.get(&home.branch).is_some_and(|at| home.index >= *at);
         let touched = ids.into_iter().filter_map(|id| {
             let instance = self.instances.get(&id)?;

@@ -46,14 +46,9 @@ pub fn undoing(state: &State, conversation: &Id, target: &Id, keep: u64, limit: 
     let branches = conversation.branches();
     let cuts = branches.closure(number(conversation, target)?, keep)?;
     let (count, hash) = branches.closure_digest(&cuts)?;
-    let mut messages = Vec::new();
-    for cut in &cuts {
-        for index in cut.at..cut.end {
-            if messages.len() < limit {
-                messages.push(branches.leaf(cut.branch, index)?);
-            }
-        }
-    }
+    let leaves = cuts.iter().flat_map(|cut| (cut.at..cut.end).map(|index| (cut.branch, index)));
+    let messages =
+        leaves.take(limit).map(|(branch, index)| branches.leaf(branch, index)).collect::<Result<Vec<_>>>()?;
     let mut steps = Vec::new();
     for (instance, undone) in conversation.touched(&cuts)? {
         let Some(running) = conversation.instance(&instance) else { continue };
