@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ama2sec._native import Id, RealmEngine, RealmEntry
 from ama2sec.errors import Ama2Error, error
 from ama2sec.identity.identity import clock_ms
-from ama2sec.realm.definitions import Definition, Output, check_payload
+from ama2sec.realm.definitions import Definition, Output, check_outputs, check_payload
 
 if TYPE_CHECKING:
     from ama2sec.realm.handle import Handle
@@ -179,11 +179,11 @@ class Workflows:
     # -- which step a message takes ------------------------------------------------------------------------------
 
     def opening(self, taking: Taking) -> Chosen:
-        """The step with which a conversation begins. Raises ``WorkflowUnknown``, ``StepAmbiguous``."""
+        """The step with which a conversation begins. Raises ``WorkflowUnknown``, ``StepAmbiguous``, ``ArgumentRange`` (its outputs)."""
         if taking.workflow is not None and taking.instance is None:
             definition = self.named(taking.workflow)
             if taking.step in {None, definition.start}:
-                return Chosen(definition, definition.start, _view(None, definition, definition.start, taking))
+                return _chosen(None, definition, definition.start, taking)
         raise error("StepAmbiguous", "a conversation in which the step is taken", f"none; open: {self._open(taking)}")
 
     def _open(self, taking: Taking) -> str:
@@ -198,7 +198,10 @@ class Workflows:
         return ", ".join(found) or "none"
 
     def choose(self, handle: Handle, size: int, taking: Taking) -> Chosen:
-        """The step that a message in a conversation takes. Raises ``WorkflowUnknown``, ``StepAmbiguous``, ``StepUnknown``."""
+        """The step that a message in a conversation takes.
+
+        Raises ``WorkflowUnknown``, ``StepAmbiguous``, ``StepUnknown``, ``ArgumentRange`` (its outputs).
+        """
         view = self.in_conversation(handle.id)
         name = view["definition"]
         if name is None or taking.workflow not in {None, name}:
@@ -209,7 +212,7 @@ class Workflows:
             step = taking.step
             instance = taking.instance or self._instance(name, _running(view), step)
         definition = self.named(name) if instance is None else self.version(name, _definition(view, instance))
-        return Chosen(definition, definition.step(step).name, _view(instance, definition, step, taking))
+        return _chosen(instance, definition, step, taking)
 
     def _only(self, handle: Handle, size: int, instance: Id | None) -> tuple[Id | None, str]:
         options = [option for option in self.next_steps(handle, size, instance) if option.is_open]
@@ -269,12 +272,18 @@ class Workflows:
             if self.in_conversation(entry.conversation)["required"]:
                 raise error("NoteOnly", "a message that takes a step of the workflow", "a note")
             return
+        self._check_outputs(entry)
         try:
             self.check_body(entry)
         except Ama2Error as fault:
             if fault.code != "BodySchema":
                 raise
             raise error("NoteOnly", "a message whose body fits its step", "one that does not") from None
+
+    def _check_outputs(self, entry: RealmEntry) -> None:
+        taken = self.taken(entry)
+        if taken is not None and taken.approves is None:
+            check_outputs(self._definition_of(entry, taken), taken.step, taken.outputs, sending=False)
 
 
 def _running(view: Mapping[str, Any]) -> list[Id]:
@@ -288,16 +297,18 @@ def _definition(view: Mapping[str, Any], instance: Id) -> Id:
     raise error("WorkflowUnknown", "an instance of this conversation", str(instance))
 
 
-def _view(instance: Id | None, definition: Definition, step: str, taking: Taking) -> str:
-    return json.dumps(
-        {
-            "instance": None if instance is None else str(instance),
-            "definition": str(definition.id),
-            "step": step,
-            "outputs": dict(taking.outputs or {}),
-            "approves": None if taking.approves is None else str(taking.approves),
-        }
-    )
+def _chosen(instance: Id | None, definition: Definition, step: str, taking: Taking) -> Chosen:
+    outputs = dict(taking.outputs or {})
+    if taking.approves is None:
+        check_outputs(definition, step, outputs, sending=True)
+    view = {
+        "instance": None if instance is None else str(instance),
+        "definition": str(definition.id),
+        "step": definition.step(step).name,
+        "outputs": outputs,
+        "approves": None if taking.approves is None else str(taking.approves),
+    }
+    return Chosen(definition, step, json.dumps(view))
 
 
 def _next_step(view: Mapping[str, Any], instance: Id | None) -> NextStep:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,8 +123,42 @@ async def test_bodies_that_do_not_fit_their_step() -> None:
         assert await code_of(desk.trader.send("buy", to="desk", workflow="trading")) == "BodyUnfit"
         assert realm.engine.ask("conversations") == []
         order = await desk.order()
-        wrong = desk.at(desk.desk, order).send({"price": 1}, step="quote", on_stale="rebase")
-        assert await code_of(wrong) == "BodyUnfit"
+        there, total = desk.at(desk.desk, order), {"total": 1}
+        assert await code_of(there.send({"price": 1}, step="quote", outputs=total, on_stale="rebase")) == "BodyUnfit"
+
+
+@pytest.mark.parametrize(
+    "outputs", [{}, {"total": True}, {"total": 1.5}, {"total": "900"}, {"total": None}, {"total": 900, "more": 1}]
+)
+@on_loop
+async def test_outputs_that_a_step_does_not_declare(outputs: dict[str, Any]) -> None:
+    async with Realm.dev() as realm:
+        desk = await Desk(realm).open()
+        order = await desk.order()
+        there, records = desk.at(desk.desk, order), len(realm.engine.entries(0, 100))
+        with pytest.raises(Ama2Error) as caught:
+            await there.send(QUOTE, step="quote", outputs=outputs, on_stale="rebase")
+        assert (caught.value.code, caught.value.expected) == ("ArgumentRange", "total: integer as outputs of quote")
+        assert len(realm.engine.entries(0, 100)) == records
+
+        # By other software, which does not look: it is admitted where the claims can have it, and nobody acts on it.
+        view = {"instance": str(order.id), "definition": str(realm.workflows.named("trading").id), "step": "quote"}
+        view |= {"outputs": outputs, "approves": None}
+        written = desk.desk.write(
+            order.id,
+            lambda parts: realm.engine.context(order.id).message(parts),
+            to="trader",
+            body=(json.dumps(QUOTE).encode(), "application/json"),
+            work=lambda: json.dumps(view),
+        )
+        if any(not isinstance(value, bool | int | str) for value in outputs.values()):
+            assert await code_of(written) == "ArgumentRange"
+            return
+        await written
+        (quote,) = await take(desk.trader, 1)
+        with pytest.raises(Ama2Error) as caught:
+            desk.trader.permit(quote)
+        assert (caught.value.code, caught.value.expected) == ("NoteOnly", "total: integer as outputs of quote")
 
 
 @on_loop
@@ -143,8 +179,13 @@ async def test_which_conversation_and_which_instance() -> None:
         assert [step.instance for step in desk.trader.next_steps(order.id)].count(second.id) == len(
             realm.workflows.named("trading").steps
         )
-        assert await code_of(desk.at(desk.desk, order).send(QUOTE, step="quote", on_stale="rebase")) == "StepAmbiguous"
-        await desk.at(desk.desk, order).send(QUOTE, step="quote", instance=second.id, on_stale="rebase")
+        assert (
+            await code_of(desk.at(desk.desk, order).send(QUOTE, step="quote", outputs={"total": 1}, on_stale="rebase"))
+            == "StepAmbiguous"
+        )
+        await desk.at(desk.desk, order).send(
+            QUOTE, step="quote", outputs={"total": 1}, instance=second.id, on_stale="rebase"
+        )
         assert await code_of(order.send("x", instance=second.id)) == "ArgumentRange"
         assert await code_of(order.send("x", outputs={"total": 1})) == "ArgumentRange"
         assert await code_of(order.send("x", step="order", workflow="orders")) == "WorkflowUnknown"

@@ -39,10 +39,11 @@ def small(*steps: Step, then: tuple[str, ...], wait: float = 0.0) -> Act:
             async with Realm.dev() as realm:
                 await realm.define(Definition.build("small", steps=steps))
                 agent = await realm.agent("a", ["desk"])
-                order = (await agent.send("x", workflow="small")).conversation
+                order = (await agent.send("x", workflow="small", outputs={"well": False})).conversation
                 for step in then:
                     await asyncio.sleep(wait)
-                    await order.send("x", step=step, instance=order.id)
+                    outputs = {"well": False} if step == "go" else None
+                    await order.send("x", step=step, instance=order.id, outputs=outputs)
                 return None
 
         return asyncio.run(acted())
@@ -107,7 +108,7 @@ END: Final = Step("end", ["desk"], needs=["go"], terminal=True)
 WORKFLOW_ACTS: Final[dict[str, Act]] = {
     "WorkflowVersion": trading(other_version),
     "StepUnknown": trading(lambda _, order: order.send("x", step="nothing")),
-    "StepRole": trading(lambda _, order: order.send(QUOTE, step="quote")),
+    "StepRole": trading(lambda _, order: order.send(QUOTE, step="quote", outputs={"total": 1})),
     "WorkflowEnded": small(GO, END, then=("end", "end")),
     "DeadlinePassed": small(GO, END, Step("late", ["desk"], needs=["go"], deadline=1), then=("late",), wait=0.05),
     "StepSpent": small(GO, END, then=("go",)),
@@ -128,7 +129,7 @@ WORKFLOW_ACTS: Final[dict[str, Act]] = {
     "ApprovalsMissing": trading(unapproved),
     "ApprovalInvalid": trading(approved_oneself),
     "ContextStale": trading(stale),
-    "BodyUnfit": trading(lambda desk, order: desk.at(desk.desk, order).send({}, step="quote", on_stale="rebase")),
+    "BodyUnfit": trading(lambda desk, _: desk.trader.send({}, to="desk", workflow="trading")),
     "BodySchema": trading(mispriced),
     "NoteOnly": trading(remarked),
     "StepAmbiguous": trading(lambda desk, _: desk.trader.send("x", step="execute")),

@@ -8,7 +8,7 @@ check_payload(trading, "quote", body, media_type, sending=True)     # BodyUnfit;
 from ama2sec.realm.definitions.definition import Definition
 from ama2sec.realm.definitions.explore import Explored, explore
 from ama2sec.realm.definitions.model import AnyOf, Approvals, Condition, Output, Rollback, Step
-from ama2sec.realm.definitions.payload import check_payload
+from ama2sec.realm.definitions.payload import check_outputs, check_payload
 
 __all__ = [
     "AnyOf",
@@ -19,6 +19,7 @@ __all__ = [
     "Output",
     "Rollback",
     "Step",
+    "check_outputs",
     "check_payload",
     "explore",
 ]

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from ama2sec.errors import Ama2Error, error
 from ama2sec.limits import MAX_SCHEMA
 from ama2sec.realm.bodies import decode_json
-from ama2sec.realm.definitions.model import Unfit
+from ama2sec.realm.definitions.model import TYPES, Output, Unfit
 
 if TYPE_CHECKING:
     import jsonschema_rs
 
     from ama2sec.realm.definitions.definition import Definition
 
-__all__ = ["check_payload", "check_schema", "schema_text"]
+__all__ = ["check_outputs", "check_payload", "check_schema", "schema_text"]
 
 MAX_NESTED: Final = 32
 MAX_CHAIN: Final = 64
@@ -250,6 +250,23 @@ def _validator(text: str) -> jsonschema_rs.Draft202012Validator:
         raise Unfit((), "a JSON Schema", "something else")
     check_schema(_plain(schema, (), 0), ())
     return _compiled(schema)
+
+
+def check_outputs(definition: Definition, step: str, outputs: Mapping[str, Output], *, sending: bool) -> None:
+    """Hold what a transition signs against what its step declares: all of it, each of its type, and nothing else.
+
+    Raises ``ArgumentRange`` (``sending``: the caller's) or ``NoteOnly`` (nobody may act on it). Source: spec workflow.5.1.
+    """
+    declared = definition.step(step).outputs
+    code = "ArgumentRange" if sending else "NoteOnly"
+    kinds = dict(zip((bool, int, str), TYPES, strict=True))
+    told = {name: kinds.get(type(value), type(value).__name__) for name, value in outputs.items()}
+    if told != dict(declared):
+        raise error(code, f"{_listed(declared)} as outputs of {step}", _listed(told))
+
+
+def _listed(outputs: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}: {kind}" for name, kind in sorted(outputs.items())) or "nothing"
 
 
 def check_payload(

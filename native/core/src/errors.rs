@@ -206,7 +206,7 @@ catalogue! {
     414 ConformQuestion "usage" Caller "conform.1" true "A conformance question is malformed.";
     415 PermitExpired "usage" Caller "halt.6.1" true "The time of the permit is over.";
     416 BodyUnfit "usage" Caller "workflow.5.1" true "A body that was to be sent does not fit the schema of its step.";
-    417 NoteOnly "usage" Caller "workflow.5.2" true "A note, or a body that does not fit its step, permits nothing.";
+    417 NoteOnly "usage" Caller "workflow.5.2" true "A note, or a message that does not fit its step, permits nothing.";
     418 StepAmbiguous "usage" Caller "workflow.5.4" true "No step was named, and not exactly one is open.";
     419 MessageUndone "usage" Caller "rollback.5.2" true "The message was undone by a rollback: nobody may act on it.";
     421 KeyFileForm "file" Caller "identity.4.2" true "Not a key file, or a damaged one.";
