@@ -512,7 +512,14 @@ _ROWS: Final[tuple[tuple[int, str, str, str, bool, str], ...]] = (
         True,
         "A body that was to be sent does not fit the schema of its step.",
     ),
-    (417, "NoteOnly", "usage", "workflow.5.2", True, "A note, or a message that does not fit its step, permits nothing."),
+    (
+        417,
+        "NoteOnly",
+        "usage",
+        "workflow.5.2",
+        True,
+        "A note, or a message that does not fit its step, permits nothing.",
+    ),
     (418, "StepAmbiguous", "usage", "workflow.5.4", True, "No step was named, and not exactly one is open."),
     (
         419,
