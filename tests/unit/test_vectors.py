@@ -113,7 +113,7 @@ def test_every_code_for_bytes_from_elsewhere_has_a_vector() -> None:
     wanted = {entry.name for entry in built if entry.clause.split(".")[0] in ("envelope", "fingerprint", "identity")}
     assert wanted - asked == NOT_ASKED
     # And the caller's faults that a question can have.
-    assert asked - wanted == {"ok", "ConformQuestion", "ArgumentType", "NameTaken", "KeyTaken"}
+    assert asked - wanted == {"ok", "DefinitionInvalid", "ConformQuestion", "ArgumentType", "NameTaken", "KeyTaken"}
 
 
 def test_every_rule_has_an_accepted_twin() -> None:

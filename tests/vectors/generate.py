@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.vectors.making import alone, codec, frame, keys, others, rules, transcript, verify
+from tests.vectors.making import alone, codec, definitions, frame, keys, others, rules, transcript, verify
 from tests.vectors.making.vector import Book
 
 __all__ = ["HERE", "books", "main"]
@@ -24,6 +24,7 @@ def books() -> list[Book]:
         alone.build(),
         others.fingerprints(),
         transcript.build(),
+        definitions.build(),
         others.makes(),
         others.questions(),
     ]
