@@ -10,6 +10,7 @@ await order.conversation.merge(worker)
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,11 @@ To = str | Id | Sequence[str | Id]
 """The name of an agent or of a group, an id, or several of them."""
 
 _CHILD: Final = "child"
+_MERGE: Final = 2
+_NARROW: Final = (
+    "a sub-agent without the right to merge (2), in a conversation with a workflow: what is written elsewhere from now on it never sees, "
+    "and a step that needs it is ContextStale for good"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +244,9 @@ class Handle:
         through ``Realm.child``. ``to`` and ``steps`` are what it may address and take (None: anything), ``rights`` the sum of 1 fork,
         2 merge, 4 roll back, ``expires_in`` seconds, ``depth`` how many generations it may spawn. A grant only narrows.
 
+        Without the right to merge a sub-agent never sees what is written elsewhere after it was made: in a conversation with a workflow
+        every step that needs something newer is ``ContextStale`` for good, and a ``UserWarning`` says so.
+
         Raises ``ForkKey``, ``ForkForm``, ``ForkWidens``, ``GrantScope``, ``ClaimRange``, and as ``send``. Source: spec dag.3.
         """
         realm = self.agent.realm
@@ -255,6 +264,8 @@ class Handle:
             "depth": depth,
             "next": None,
         }
+        if not rights & _MERGE and realm.workflows.in_conversation(self.id)["definition"] is not None:
+            warnings.warn(_NARROW, stacklevel=2)
         seen = self._seen(on_stale)
         sent = await self.agent.write(self.id, lambda parts: seen().fork(parts, json.dumps(grant)))
         return realm.spawned(identity, self.id, sent)

@@ -105,7 +105,7 @@ async def test_forged_approvals() -> None:
         assert await code_of(quote.approve(on_stale="rebase")) == "ApprovalInvalid"
         (own,) = await take(desk.trader, 1)
         assert await code_of(own.approve(on_stale="rebase")) == "StepRole"
-        child = await desk.at(desk.cy, order).spawn("helper", on_stale="rebase")
+        child = await desk.at(desk.cy, order).spawn("helper", rights=2, on_stale="rebase")
         (seen,) = await take(desk.cy, 1)
         assert await code_of(child.home.approve(seen, on_stale="rebase")) == "GrantScope"
         (asked,) = await take(desk.desk, 1)
@@ -224,3 +224,19 @@ async def test_groups_without_members_are_refused_where_it_matters() -> None:
         assert await code_of(realm.define(definition)) == "DefinitionForm"
         await realm.enrol(Identity.generate("c"), ["risk"])
         await realm.define(definition)
+
+
+@on_loop
+async def test_who_may_not_merge_is_told_so_where_steps_build_on_one_another() -> None:
+    async with Realm.dev() as realm:
+        desk = await Desk(realm).open()
+        order = await desk.order()
+        with pytest.warns(UserWarning, match="ContextStale"):
+            blind = await order.spawn("blind")
+        seeing = await order.spawn("seeing", rights=2)
+        await desk.quote(order, 900)
+        assert await code_of(blind.send("again", step="refresh")) == "ContextStale"
+        await take(desk.trader, 1)
+        await seeing.home.merge(order, on_stale="rebase")
+        await seeing.send("again", step="refresh")
+        await (await desk.trader.send("x", to="desk")).conversation.spawn("there")
