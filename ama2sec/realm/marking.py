@@ -7,6 +7,7 @@ from typing import Any
 
 from ama2sec._native import Id
 from ama2sec.realm.dag import Node, RealmDag
+from ama2sec.realm.definitions.simulation import shown
 from ama2sec.realm.drawing import Marks
 
 __all__ = ["marks_of", "step_words"]
@@ -38,7 +39,7 @@ def step_words(claims: Mapping[str, Any]) -> str:
     state = claims.get("workflow_state")
     if state is None:
         return ""
-    outputs = "".join(f" {name}={value}" for name, value in state["outputs"].items())
+    outputs = "".join(f" {name}={shown(value)}" for name, value in state["outputs"].items())
     return (
         f"approves {state['approves'][:8]} for {state['step']}"
         if state["approves"]

@@ -29,14 +29,14 @@ async def test_what_was_undone_and_where_a_rollback_stands() -> None:
         assert marks.based == {done.sent.id: placed.id}
         assert marks.undone == {node.id for node in nodes[1:4]}
         assert marks.steps[placed.id] == "takes place total=70"
-        assert marks.steps[again.id] == "takes check_stock in_stock=False"
+        assert marks.steps[again.id] == "takes check_stock in_stock=false"
         layout = lay_out(nodes, {orders.sales.id: "ada"}, marks)
         assert [row.undone for row in layout.rows] == [False, True, True, True, False, False, False]
         assert [row.sign for row in layout.rows][4:] == ["rollback", "rejected", "message"]
         # The rollback leaves from what is left, and not from what its author had seen.
         assert [(edge.start, edge.end) for edge in layout.edges if edge.end == 4] == [(0, 4)]
         lines = to_text(layout).splitlines()[2:]
-        assert "UNDONE, takes check_stock in_stock=True" in lines[1]
+        assert "UNDONE, takes check_stock in_stock=true" in lines[1]
         assert "REJECTED BranchSuperseded" in lines[5]
         assert "UNDONE" not in lines[5] + lines[6]
         for drawn in (to_mermaid(layout), to_dot(layout)):

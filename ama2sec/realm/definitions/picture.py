@@ -186,7 +186,7 @@ def _lines(step: Step) -> list[str]:
     if marks:
         lines.append(", ".join(marks))
     if step.undo is not None:
-        lines.append(f"undone by {step.undo}")
+        lines.append(f"compensated by {step.undo}")
     return lines
 
 
