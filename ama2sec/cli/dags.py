@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from ama2sec import Id, _files
-from ama2sec._native import RealmFile
+from ama2sec._native import RealmFile, TranscriptReader, parse
 from ama2sec.cli.inputs import JSON, argument, is_database, load_directory, must_not_exist, write_output
 from ama2sec.cli.show import emit, line
 from ama2sec.errors import error
@@ -18,7 +18,8 @@ from ama2sec.realm import RealmVerified, replay_realm
 from ama2sec.realm.ancestry import prove_ancestor
 from ama2sec.realm.conversation import FileDag
 from ama2sec.realm.dag import LIMIT, Branch, Dag, Link, Node, RealmDag, agents, conversations
-from ama2sec.realm.drawing import lay_out, plain, short, to_dot, to_mermaid, to_text
+from ama2sec.realm.drawing import Marks, lay_out, plain, short, to_dot, to_mermaid, to_text
+from ama2sec.realm.marking import marks_of
 from ama2sec.realm.svg import to_svg
 
 __all__ = ["Format", "dag"]
@@ -181,7 +182,7 @@ def _name(verified: RealmVerified) -> str:
 
 
 def _drawn(found: _Found, nodes: list[Node], form: Format) -> str:
-    layout = lay_out(nodes, found.names)
+    layout = lay_out(nodes, found.names, _marks(found, nodes))
     match form:
         case Format.SVG:
             return to_svg(layout, found.title)
@@ -191,6 +192,16 @@ def _drawn(found: _Found, nodes: list[Node], form: Format) -> str:
             return to_mermaid(layout)
         case _:
             return f"{plain(found.title)}\n{to_text(layout)}"
+
+
+def _marks(found: _Found, nodes: list[Node]) -> Marks | None:
+    """Of a realm what was undone, and which steps were taken; a conversation file has neither."""
+    if not isinstance(found.dag, RealmDag):
+        return None
+    wanted, reader = {node.id for node in nodes}, TranscriptReader(realm=True)
+    data = found.file if isinstance(found.file, bytes) else found.file.read_bytes()
+    parsed = (parse(entry) for entry in reader.feed(data))
+    return marks_of(found.dag, nodes, ((one.id, one.claims) for one in parsed if one.id in wanted))
 
 
 class _Question:

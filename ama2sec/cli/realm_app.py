@@ -15,7 +15,9 @@ from ama2sec.cli.dags import dag
 from ama2sec.cli.inputs import JSON, PassphraseFile, argument, load_identity, named, read_input, write_output
 from ama2sec.cli.realm_log import follow
 from ama2sec.cli.realms import replay
+from ama2sec.cli.rolling import rollback
 from ama2sec.cli.show import emit, line, row
+from ama2sec.cli.steps import Steps
 from ama2sec.cli.verifying import Implementation
 from ama2sec.errors import error
 from ama2sec.realm.restoring import backup as write_backup
@@ -200,7 +202,7 @@ def show(
     if not 0 <= position < count:
         raise error("ArgumentRange", f"a position below {count}", str(position))
     entry = source.entries(position, 1)[0]
-    body = entry.body
+    body, steps = entry.body, Steps(source)
     view = {
         "position": entry.position,
         "time": entry.time,
@@ -208,6 +210,9 @@ def show(
         "conversation": str(entry.conversation),
         "kind": entry.kind,
         "code": entry.code,
+        "step": steps.view(entry),
+        "note": steps.is_note(entry),
+        "undone": steps.is_undone(entry),
         "body_state": entry.body_state,
         "body": None if body is None else body.hex(),
         "claims": entry.claims,
@@ -217,6 +222,7 @@ def show(
     if as_json:
         emit(view)
         return
+    view["step"] = steps.words(entry) or None
     for name, value in view.items():
         row(name, str(value))
 
@@ -245,6 +251,7 @@ def verify(
     return replay(path, realm=realm, checkpoint=head, impl=impl, as_json=as_json)
 
 
+realm_app.command("rollback", short_help="Take a conversation back to one of its messages.")(rollback)
 realm_app.command("dag", short_help="Draw a conversation of a realm, or ask who had seen what.")(dag)
 
 

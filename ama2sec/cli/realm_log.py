@@ -14,27 +14,13 @@ from ama2sec import Id
 from ama2sec._native import RealmEntry, RealmFile
 from ama2sec.cli.inputs import JSON, argument
 from ama2sec.cli.show import emit, flush, line
+from ama2sec.cli.steps import Names, Steps, said
 from ama2sec.errors import Ama2Error, error
 
 __all__ = ["follow"]
 
 _READ: Final = 256
 _WAIT: Final = 0.1
-_SHOWN: Final = 48
-
-
-class Names:
-    """Who is who in a realm, as of what was judged so far."""
-
-    def __init__(self, source: RealmFile) -> None:
-        self._source = source
-        self._known: dict[str, str] = {}
-
-    def of(self, agent: Id) -> str:
-        """A name; of a sub-agent the first digits of its id."""
-        if str(agent) not in self._known:
-            self._known |= {found["id"]: found["name"] for found in self._source.ask("registry")["agents"]}
-        return self._known.setdefault(str(agent), agent.short)
 
 
 def follow(
@@ -54,7 +40,8 @@ def follow(
 ) -> None:
     """Every entry is judged by the rules before it is printed; the first that is not sound ends the list, with its code.
 
-    It needs no key, and programs that have the realm open go on.
+    It needs no key, and programs that have the realm open go on. A message of a workflow is shown with the step that it takes or approves and its
+    instance, or as a note; what a rollback has taken back is UNDONE.
     """
     if start < 0:
         raise error("ArgumentRange", "--from: a position", str(start))
@@ -67,19 +54,19 @@ def follow(
         with argument("--realm"):
             expected = Id.from_hex(realm)
     source = RealmFile.open(path, realm=expected)
-    names = Names(source)
-    for entry in _entries(source, start, follow):
+    names, steps = Names(source), Steps(source)
+    for entry in _entries(source, start, follow, steps):
         if wanted is not None and entry.conversation != wanted:
             continue
         name = names.of(entry.sender)
         if (agent not in {None, name}) or (kind not in {None, entry.kind}) or (rejected and entry.code is None):
             continue
-        _print(entry, name, names, as_json)
+        _print(entry, name, names, steps, as_json)
         if follow:
             flush()
 
 
-def _entries(source: RealmFile, start: int, goes_on: bool) -> Iterator[RealmEntry]:
+def _entries(source: RealmFile, start: int, goes_on: bool, steps: Steps) -> Iterator[RealmEntry]:
     position = start
     while True:
         fault = None
@@ -88,6 +75,7 @@ def _entries(source: RealmFile, start: int, goes_on: bool) -> Iterator[RealmEntr
         except Ama2Error as found:
             # What is sound before a fault is shown as well.
             fault = found
+        steps.forget()
         while batch := source.entries(position, _READ):
             yield from batch
             position = batch[-1].position + 1
@@ -98,8 +86,8 @@ def _entries(source: RealmFile, start: int, goes_on: bool) -> Iterator[RealmEntr
         time.sleep(_WAIT)
 
 
-def _print(entry: RealmEntry, name: str, names: Names, as_json: bool) -> None:
-    to = [each if isinstance(each, str) else names.of(each) for each in entry.recipients]
+def _print(entry: RealmEntry, name: str, names: Names, steps: Steps, as_json: bool) -> None:
+    to = names.to(entry)
     if as_json:
         home = None if entry.home is None else [str(entry.home[0]), entry.home[1]]
         emit(
@@ -116,20 +104,16 @@ def _print(entry: RealmEntry, name: str, names: Names, as_json: bool) -> None:
                 "home": home,
                 "body_state": entry.body_state,
                 "media_type": entry.media_type,
+                "step": steps.view(entry),
+                "note": steps.is_note(entry),
+                "undone": steps.is_undone(entry),
             }
         )
         return
     when = datetime.datetime.fromtimestamp(entry.time / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
-    said = _said(entry)
-    verdict = "" if entry.code is None else f"  REJECTED {entry.code}"
+    verdict = f"  REJECTED {entry.code}" if entry.code is not None else "  UNDONE" if steps.is_undone(entry) else ""
+    step = f"  {words}" if (words := steps.words(entry)) else ""
     target = f" -> {', '.join(to)}" if to else ""
-    line(f"{entry.position:>8}  {when}  {entry.conversation.short}  {entry.kind:<8} {name}{target}{verdict}{said}")
-
-
-def _said(entry: RealmEntry) -> str:
-    if entry.body is None:
-        return "" if entry.body_state == "none" else f"  [body {entry.body_state}]"
-    if (entry.media_type or "").startswith(("text/", "application/json")):
-        text = entry.body.decode("utf-8", "replace")
-        return f"  {text[:_SHOWN]!r}{'...' if len(text) > _SHOWN else ''}"
-    return f"  [{len(entry.body)} bytes, {entry.media_type}]"
+    line(
+        f"{entry.position:>8}  {when}  {entry.conversation.short}  {entry.kind:<8} {name}{target}{verdict}{step}{said(entry)}"
+    )

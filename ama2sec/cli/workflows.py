@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from ama2sec.cli.inputs import JSON, must_not_exist, write_output
+from ama2sec.cli.instances import draw_instance
 from ama2sec.cli.show import emit, line, row
 from ama2sec.cli.simulating import simulate
-from ama2sec.errors import Ama2Error, FileError
+from ama2sec.errors import Ama2Error, FileError, error
 from ama2sec.realm.definitions import Definition, Explored, explore
 from ama2sec.realm.definitions.picture import definition_to_mermaid, definition_to_svg
 from ama2sec.realm.definitions.simulation import shown
@@ -140,9 +141,21 @@ def _wrapped(names: list[str]) -> list[str]:
     return [f"{text}," for text in lines[:-1]] + lines[-1:]
 
 
-@workflow_app.command("draw", short_help="Draw a definition.")
+@workflow_app.command("draw", short_help="Draw a definition, or how an instance stands.")
 def draw(
-    file: File,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", readable=False, help=_WHAT, show_default=False)
+    ] = None,
+    realm: Annotated[
+        Path | None,
+        typer.Option("--realm", metavar="REALM", readable=False, help="Draw an instance: the file of its realm."),
+    ] = None,
+    conversation: Annotated[
+        str | None, typer.Option(metavar="ID", help="With --realm: the conversation, or its first digits.")
+    ] = None,
+    instance: Annotated[
+        str | None, typer.Option(metavar="ID", help="With --realm: which instance, where the conversation has several.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", readable=False, help="A new file; else standard output."),
@@ -151,12 +164,23 @@ def draw(
     mermaid: Annotated[bool, typer.Option("--mermaid", help="The same as --format mermaid.")] = False,
 ) -> None:
     """Draw a definition: the start on top, every step below what it needs; choices, approvals, deadlines, the point of no return and the
-    ends are marked."""
+    ends are marked. With --realm and --conversation an instance of it: the realm is judged, and each step shown as done (by whom),
+    open to somebody now, or refused with its code.
+    """
+    as_mermaid = mermaid or form is Format.MERMAID
+    if (file is None) == (realm is None):
+        raise error("ArgumentRange", "a FILE, or --realm", "both or neither")
+    if (realm is None) != (conversation is None) or (realm is None and instance is not None):
+        raise error("ArgumentRange", "--realm with --conversation, and --instance with both", "one without the other")
+    if realm is not None and as_mermaid:
+        raise error("ArgumentRange", "SVG, of an instance", "mermaid")
     if out is not None:
         must_not_exist(out)
-    definition = load_definition(file)
-    drawn = definition_to_mermaid if mermaid or form is Format.MERMAID else definition_to_svg
-    write_output(out, drawn(definition).encode())
+    if realm is not None and conversation is not None:
+        drawn = draw_instance(realm, conversation, instance)
+    elif file is not None:
+        drawn = (definition_to_mermaid if as_mermaid else definition_to_svg)(load_definition(file))
+    write_output(out, drawn.encode())
 
 
 workflow_app.command("simulate", short_help="Play an instance through.")(simulate)

@@ -26,6 +26,7 @@ from ama2sec.demo.play import Play
 from ama2sec.demo.realm import REALM, REALM_HEAD
 from ama2sec.demo.said import Said
 from ama2sec.demo.screen import Screen
+from ama2sec.demo.story import STORY
 from ama2sec.errors import error
 
 WANT: Final = 12_000
@@ -56,6 +57,8 @@ def _run(arguments: list[str]) -> int:
         screen.title("Result")
         if options.keep is not None:
             _keep(screen, play, str(head), made)
+        else:
+            screen.say("The files and the pictures go with this run; --keep DIR keeps them.")
     if wrong:
         screen.say(f"{wrong} answers are NOT what they must be: please report this.", style="bold red")
         return 1
@@ -128,6 +131,9 @@ def _keep(screen: Screen, play: Play, head: str, made: list[Attack]) -> None:
     realm = play.folder / REALM
     commands.append([_program(), "replay", "--checkpoint", str(play.folder / REALM_HEAD), str(realm)])
     commands.append([_program(), "dag", str(realm)])
+    work = str(play.folder / STORY)
+    commands.append([_program(), "realm", "verify", work, "--impl", "reference"])
+    commands.append([_program(), "realm", "log", work])
     for command in [*commands, inspect]:
         screen.line(f"  {shlex.join(command)}")
 

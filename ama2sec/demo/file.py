@@ -17,7 +17,7 @@ from typing import Final
 
 from ama2sec import reference
 from ama2sec._native import Id, RealmFile
-from ama2sec.demo.screen import Row, Screen
+from ama2sec.demo.screen import Screen
 from ama2sec.errors import Ama2Error
 from ama2sec.realm.agent import Agent
 from ama2sec.realm.inbox import Inbox
@@ -61,19 +61,12 @@ class FilePart:
         answered, head, realm = asyncio.run(self._day())
         right = answered == list(range(_ORDERS))
         text = f"{_ORDERS} orders to a clerk in another process, killed (kill -9) after {_KILLED_AT} and started again"
-        wrong = self._expect("spoken", text, right=True)
+        wrong = self.screen.expect("spoken", text, right=True)
         got = f"each order answered: {len(answered)} of {_ORDERS}"
-        wrong += self._expect("answered", got, right=right)
+        wrong += self.screen.expect("answered", got, right=right)
         wrong += self._judged(head, realm)
         wrong += sum(self._edited(*edit) for edit in _EDITS)
         return wrong + self._older(head)
-
-    def _expect(self, label: str, text: str, *, right: bool) -> int:
-        rows: list[Row] = [(label, text)]
-        self.screen.rows(rows, style="" if right else "bold red")
-        if not right:
-            self.screen.rows([("BUT", "this is not what it must be")], style="bold red")
-        return 0 if right else 1
 
     # -- a day ---------------------------------------------------------------------------------------------------
 
@@ -107,7 +100,7 @@ class FilePart:
         data = RealmFile.open(self.file).export()
         again = reference.replay(data, realm=bytes(realm), checkpoint=head.encode())
         text = f"{again.records} records by the reference, against the head that was kept: every verdict is that of the rules"
-        return self._expect("judged", text, right=again.tail_compared and again.realm_retained)
+        return self.screen.expect("judged", text, right=again.tail_compared and again.realm_retained)
 
     def _copy(self) -> Path:
         copy = self.folder / "copy.db"
@@ -122,14 +115,14 @@ class FilePart:
             connection.commit()
         found = _code_of(copy)
         copy.unlink()
-        return self._expect("edited", f"{what}: {found}", right=found == code)
+        return self.screen.expect("edited", f"{what}: {found}", right=found == code)
 
     def _older(self, head: str) -> int:
         """The file as it was in the morning, whole and with the head that it had then: only a head that was kept shows it."""
         alone, held = _code_of(self._morning), _code_of(self._morning, head)
         self._morning.unlink()
         text = f"the file of this morning is put in its place: by itself {alone}, against the head that was kept {held}"
-        return self._expect("edited", text, right=(alone, held) == ("sound", "CheckpointStale"))
+        return self.screen.expect("edited", text, right=(alone, held) == ("sound", "CheckpointStale"))
 
 
 async def _answer(sales: Agent, inbox: Inbox, number: int) -> int:

@@ -1,5 +1,5 @@
 """The course of the demonstration: keys, a signed conversation, two verifications, six attacks, a branch and its
-proofs, a realm, the realm in a file."""
+proofs, a realm, the realm in a file, work that follows a workflow."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ama2sec.demo.file import FilePart
 from ama2sec.demo.realm import RealmPart
 from ama2sec.demo.said import Said
 from ama2sec.demo.screen import Screen
+from ama2sec.demo.story import StoryPart
 from ama2sec.errors import PeerError, error
 from ama2sec.history import write_transcript
 from ama2sec.identity.identity import clock_ms
@@ -71,6 +72,7 @@ class Play:
         wrong += branches.run(self.conversation, people, directory, head)
         wrong += RealmPart(self.screen, self.folder).run()
         wrong += FilePart(self.screen, self.folder).run()
+        wrong += StoryPart(self.screen, self.folder).run()
         return wrong, head, made
 
     # -- signing --------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from typing import Final
 from ama2sec import _files, reference
 from ama2sec._native import Id, RealmVerified, TranscriptReader, parse
 from ama2sec.demo.desk import Actor, Desk
-from ama2sec.demo.screen import Row, Screen
+from ama2sec.demo.screen import Screen
 from ama2sec.errors import Ama2Error
 from ama2sec.identity.identity import clock_ms
 from ama2sec.realm import check_equivocation, replay_realm
@@ -64,13 +64,6 @@ class RealmPart:
         wrong += self._moved(desk, ids, data)
         return wrong
 
-    def _expect(self, label: str, text: str, *, right: bool) -> int:
-        rows: list[Row] = [(label, text)]
-        self.screen.rows(rows, style="" if right else "bold red")
-        if not right:
-            self.screen.rows([("BUT", "this is not what it must be")], style="bold red")
-        return 0 if right else 1
-
     # -- a conversation in branches ----------------------------------------------------------------------------------------
 
     def _introduce(self, desk: Desk, told: _Conversation) -> int:
@@ -78,7 +71,7 @@ class RealmPart:
         branches = {node.home[0] for node in nodes if node.home is not None}
         merges = sum(bool(node.merges) for node in nodes)
         text = f"{len(nodes)} entries by four agents and a sub-agent, {len(branches)} branches, {merges} merges; realm {desk.realm.short}"
-        return self._expect("spoken", text, right=(len(nodes), len(branches), merges) == (18, 4, 3))
+        return self.screen.expect("spoken", text, right=(len(nodes), len(branches), merges) == (18, 4, 3))
 
     def _narrowed(self, told: _Conversation) -> int:
         """A sub-agent outside its grant is refused by its own signature."""
@@ -87,7 +80,7 @@ class RealmPart:
         text = (
             f"the sub-agent speaks in another branch, and to somebody whom its grant does not name: {', '.join(codes)}"
         )
-        return self._expect("refused", text, right=codes == ["rejected GrantPlace", "rejected GrantScope"])
+        return self.screen.expect("refused", text, right=codes == ["rejected GrantPlace", "rejected GrantScope"])
 
     # -- a lie -------------------------------------------------------------------------------------------------------------
 
@@ -98,7 +91,7 @@ class RealmPart:
         said = [(answer.verdict, answer.code) for answer in answers]
         evidence = desk.engine.equivocations()
         right = said == [("admitted", None), ("rejected", "SeqUsed")] and len(evidence) == 1
-        wrong = self._expect(
+        wrong = self.screen.expect(
             "a lie",
             f"{ben.name} signs two messages under one number: the second is {said[1][0]} {said[1][1]}",
             right=right,
@@ -114,7 +107,7 @@ class RealmPart:
         changed[-1] ^= 1
         refused = _code(lambda: check_equivocation(bytes(changed), ben.key.public))
         text = f"{len(evidence[0]):,} bytes, checked by both implementations; with one bit changed: {refused}"
-        return wrong + self._expect("evidence", text, right=same and refused.startswith("Signature"))
+        return wrong + self.screen.expect("evidence", text, right=same and refused.startswith("Signature"))
 
     # -- replay ------------------------------------------------------------------------------------------------------------
 
@@ -135,7 +128,7 @@ class RealmPart:
         )
         said = f"{found.records} records, {found.rejected} of them rejected, replayed by the Rust core and by the reference ({seconds:.1f} s)"
         verdict = "same verdicts, same tree, same registry" if same else "THE TWO DO NOT AGREE"
-        return found, self._expect("replayed", f"{said}: {verdict}", right=same and found.rejected == 3)
+        return found, self.screen.expect("replayed", f"{said}: {verdict}", right=same and found.rejected == 3)
 
     def _asked(self, desk: Desk, found: RealmVerified, told: _Conversation, ids: dict[str, Id], data: bytes) -> int:
         dag = RealmDag(found, told.chat)
@@ -149,16 +142,16 @@ class RealmPart:
             and not dag.is_ancestor(ids["last"], ids["price"])
         )
         text = "where two branches part, on whose authority the sub-agent spoke, and that its price reached the end"
-        wrong = self._expect("asked", text, right=right)
+        wrong = self.screen.expect("asked", text, right=right)
         if proof is None:
-            return wrong + self._expect("ancestor", "no proof", right=False)
+            return wrong + self.screen.expect("ancestor", "no proof", right=False)
         trusted = proof.fingerprint
         plain = reference.Fingerprint(
             bytes(trusted.realm), bytes(trusted.conversation), bytes(trusted.branch), trusted.size, bytes(trusted.hash)
         )
         checked = reference.check_ancestry(plain, _entry(data, ids["price"]), proof.proof)
         text = f"{len(proof.proof):,} bytes prove the last to a stranger, by way of {len(checked.via)} merges"
-        wrong += self._expect("ancestor", text, right=checked.message_id == bytes(ids["price"]))
+        wrong += self.screen.expect("ancestor", text, right=checked.message_id == bytes(ids["price"]))
         return wrong + self._draw(dag, dag.timeline(), {agent.id: agent.name for agent in agents(found)})
 
     def _draw(self, dag: RealmDag, nodes: list[Node], names: dict[Id, str]) -> int:
@@ -166,7 +159,7 @@ class RealmPart:
         path = self.folder / DRAWING
         _files.write_whole(path, picture.encode(), replace=False)
         drawn = picture.count("<g>")
-        return self._expect("drawn", f"{drawn} entries in {path}", right=drawn == len(nodes))
+        return self.screen.expect("drawn", f"{drawn} entries in {path}", right=drawn == len(nodes))
 
     # -- a log that lies -------------------------------------------------------------------------------------------------------
 
@@ -178,7 +171,7 @@ class RealmPart:
         swapped = [*records[:at], records[at + 1], records[at], *records[at + 2 :]]
         plainly = _both(desk, before + b"".join(swapped) + after, head)
         text = f"two records change places: {plainly[0]} by the Rust core, {plainly[1]} by the reference"
-        wrong = self._expect("moved", text, right=plainly == ("RecordPosition", "RecordPosition"))
+        wrong = self.screen.expect("moved", text, right=plainly == ("RecordPosition", "RecordPosition"))
         swapped[at], swapped[at + 1] = (
             _in_place_of(swapped[at], records[at]),
             _in_place_of(swapped[at + 1], records[at + 1]),
@@ -190,7 +183,7 @@ class RealmPart:
             f"the file alone is {alone[0]}, the head that was kept says {shown[0]}; by the reference {alone[1]}, {shown[1]}"
         )
         right = alone == ("valid", "valid") and shown == ("CheckpointForked", "CheckpointForked")
-        return wrong + self._expect("moved", text, right=right)
+        return wrong + self.screen.expect("moved", text, right=right)
 
 
 class _Conversation:

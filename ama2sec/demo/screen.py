@@ -56,6 +56,13 @@ class Screen:
                 beside = f"  {label if number == 0 else '':<{_LABEL}} "
                 self._console.print(Text.assemble((beside, "dim"), (line, style)))
 
+    def expect(self, label: str, text: str, *, right: bool) -> int:
+        """What was answered, and whether it is what it must be. Returns how many answers were wrong: 0 or 1."""
+        self.rows([(label, text)], style="" if right else "bold red")
+        if not right:
+            self.rows([("BUT", "this is not what it must be")], style="bold red")
+        return 0 if right else 1
+
     def line(self, text: str, *, crop: bool = False) -> None:
         """One line, for a person to copy: never wrapped by us. With ``crop`` as much of it as there is room for."""
         shown = plain(text)

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 
 from ama2sec._native import Id
 
-__all__ = ["Agent", "Branch", "Dag", "Link", "Merged", "Node", "RealmDag", "agents", "conversations"]
+__all__ = ["Agent", "Asked", "Branch", "Dag", "Link", "Merged", "Node", "RealmDag", "agents", "conversations"]
 
 LIMIT: Final = 10_000
 """Entries of an answer where the caller gives no limit."""
@@ -89,8 +89,8 @@ class Agent:
     live: bool
 
 
-class _Asked(Protocol):
-    """A replay that was passed, or an engine."""
+class Asked(Protocol):
+    """A replay that was passed, an engine, or a realm's file that was judged."""
 
     def ask(self, question: str, conversation: Id | None = None, **arguments: object) -> Any: ...
 
@@ -118,7 +118,7 @@ class RealmDag:
     entry of it. Source: spec dag.4.4.
     """
 
-    source: _Asked
+    source: Asked
     conversation: Id
 
     def heads(self, *, limit: int = LIMIT) -> list[Branch]:
@@ -164,12 +164,12 @@ class RealmDag:
         return self.source.ask(question, self.conversation, **arguments)
 
 
-def conversations(source: _Asked) -> list[Id]:
+def conversations(source: Asked) -> list[Id]:
     """The conversations of a realm, in the order of their ids."""
     return [Id.from_hex(each) for each in source.ask("conversations")]
 
 
-def agents(source: _Asked) -> list[Agent]:
+def agents(source: Asked) -> list[Agent]:
     """Who was ever enrolled in a realm, in the order of their ids."""
     found = source.ask("registry")
     listed = [] if found is None else found["agents"]

@@ -9,15 +9,15 @@ from __future__ import annotations
 import heapq
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ama2sec._native import Id
 from ama2sec.realm.dag import Node
 
-__all__ = ["Edge", "Lane", "Layout", "Row", "lay_out", "to_dot", "to_mermaid", "to_text"]
+__all__ = ["Edge", "Lane", "Layout", "Marks", "Row", "lay_out", "to_dot", "to_mermaid", "to_text"]
 
-SIGNS: Final = {"open": "O", "message": "*", "merge": "M", "fork": "Y", "close": "X", "rejected": "!"}
+SIGNS: Final = {"open": "O", "message": "*", "merge": "M", "fork": "Y", "close": "X", "rollback": "R", "rejected": "!"}
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -34,6 +34,8 @@ class Lane:
     first: int
     last: int
     """Its newest leaf."""
+    held: int
+    """The newest that no rollback has undone; below ``first`` where none is left."""
     end: int
     """The last row to which something leads from it."""
 
@@ -55,6 +57,18 @@ class Row:
     column: int | None
     sign: str
     words: str
+    undone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What rollbacks and workflows say of entries (``ama2sec.realm.marking``)."""
+
+    undone: frozenset[Id] = frozenset()
+    based: Mapping[Id, Id] = field(default_factory=dict)
+    """Of a rollback the entry on which it stands: what its author had seen is undone."""
+    steps: Mapping[Id, str] = field(default_factory=dict)
+    """The step that an entry takes or approves, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +82,31 @@ class Layout:
     names: Mapping[Id, str] = field(default_factory=dict)
 
 
-def lay_out(nodes: Sequence[Node], names: Mapping[Id, str] | None = None) -> Layout:
-    """Rows, lanes and lines of a timeline. ``names``: what to call the agents; a sub-agent is called after who spawned it."""
+def lay_out(nodes: Sequence[Node], names: Mapping[Id, str] | None = None, marks: Marks | None = None) -> Layout:
+    """Rows, lanes and lines of a timeline. ``names``: what to call the agents; a sub-agent is called after who spawned it.
+
+    ``marks``: what was undone, where rollbacks stand, which steps were taken; without them a rollback is an entry like any other.
+    """
+    marks = Marks() if marks is None else marks
+    nodes = [replace(node, parent=marks.based.get(node.id, node.parent)) for node in nodes]
     called = _names(nodes, {} if names is None else names)
     at = {node.id: row for row, node in enumerate(nodes) if node.home is not None}
-    lanes, edges = _lanes(nodes, at)
+    lanes, edges = _lanes(nodes, at, marks)
     columns = {lane.branch: lane.column for lane in lanes.values()}
     rows = [
-        Row(node, None if node.home is None else columns[node.home[0]], _sign(node), _words(node, called))
+        Row(
+            node,
+            None if node.home is None else columns[node.home[0]],
+            _sign(node),
+            _words(node, called, marks),
+            undone=node.id in marks.undone and node.home is not None,
+        )
         for node in nodes
     ]
     return Layout(rows, list(lanes.values()), edges, 1 + max(columns.values(), default=0), called)
 
 
-def _lanes(nodes: Sequence[Node], at: Mapping[Id, int]) -> tuple[dict[Id, Lane], list[Edge]]:
+def _lanes(nodes: Sequence[Node], at: Mapping[Id, int], marks: Marks) -> tuple[dict[Id, Lane], list[Edge]]:
     lanes: dict[Id, Lane] = {}
     edges: list[Edge] = []
     for row, node in enumerate(nodes):
@@ -90,10 +115,12 @@ def _lanes(nodes: Sequence[Node], at: Mapping[Id, int]) -> tuple[dict[Id, Lane],
         branch = node.home[0]
         parent = at.get(node.parent, row) if node.parent is not None else row
         if branch not in lanes:
-            lanes[branch] = Lane(branch, len(lanes), 0, min(parent, row), row, row, row)
+            lanes[branch] = Lane(branch, len(lanes), 0, min(parent, row), row, row, row - 1, row)
             if parent < row:
                 edges.append(Edge("fork", parent, row))
         lanes[branch].last = lanes[branch].end = row
+        if node.id not in marks.undone:
+            lanes[branch].held = row
         for merged in node.merges:
             if merged.last is not None and merged.last in at:
                 edges.append(Edge("merge", at[merged.last], row))
@@ -133,11 +160,15 @@ def _names(nodes: Sequence[Node], names: Mapping[Id, str]) -> dict[Id, str]:
     return called
 
 
-def _words(node: Node, names: Mapping[Id, str]) -> str:
+def _words(node: Node, names: Mapping[Id, str], marks: Marks) -> str:
     """Who, what, and where it does not simply follow on: the words that stand beside the sign."""
     parts = [f"{names.get(node.author, short(node.author))}: {node.kind}"]
     if node.code is not None:
         parts.append(f"REJECTED {node.code}")
+    elif node.id in marks.undone:
+        parts.append("UNDONE")
+    if node.id in marks.steps:
+        parts.append(marks.steps[node.id])
     if node.kind == "fork" and node.home is not None:
         parts.append(f"opens {short(node.id)} at {node.size} of {short(node.branch)}")
     elif node.home is not None and node.size < node.home[1]:
@@ -185,6 +216,7 @@ _MERMAID: Final = {
     "merge": ("{{", "}}"),
     "fork": ("[/", "/]"),
     "close": ("[[", "]]"),
+    "rollback": ("[\\", "\\]"),
     "rejected": (">", "]"),
 }
 
@@ -220,6 +252,7 @@ _DOT: Final = {
     "merge": "diamond",
     "fork": "triangle",
     "close": "Msquare",
+    "rollback": "invtriangle",
     "rejected": "octagon",
 }
 

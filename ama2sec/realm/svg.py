@@ -19,7 +19,7 @@ _WORDS: Final = 110
 _COLOURS: Final = ("#0b5fa5", "#b4540a", "#1a7f37", "#8250df", "#a40e53", "#57606a")
 _STYLE: Final = (
     "text{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:#1b1f24}"
-    ".h{font:bold 14px sans-serif}.n{font:11px sans-serif;fill:#57606a}.d{fill:#57606a}.bad{fill:#a40e26;font-weight:bold}"
+    ".h{font:bold 14px sans-serif}.n{font:11px sans-serif;fill:#57606a}.d{fill:#57606a}.bad{fill:#a40e26;font-weight:bold}.u{text-decoration:line-through;fill:#57606a}"
     "path{fill:none;stroke-width:2}.w{stroke-dasharray:1 3}.m{stroke-dasharray:5 3}"
 )
 _KINDS: Final = (
@@ -28,6 +28,7 @@ _KINDS: Final = (
     ("merge", "message that merges"),
     ("fork", "opens a branch"),
     ("close", "closes"),
+    ("rollback", "rolls back"),
     ("rejected", "rejected"),
 )
 
@@ -80,13 +81,15 @@ def _legend() -> list[str]:
     out, x = [], 20
     for kind, words in _KINDS:
         out += [*_sign(kind, x, 46, "#24292f"), f'<text class="n" x="{x + 12}" y="50">{words}</text>']
-        x += 40 + round(len(words) * 6.2)
+        x += 34 + round(len(words) * 6.2)
     y, x = 70, 14
     for form, words in (("", "a branch goes on"), ("m", "its head is merged"), ("w", "nothing new until then")):
         kind = f' class="{form}"' if form else ""
         out.append(f'<path{kind} d="M{x} {y}h24" stroke="#24292f"/>')
         out.append(f'<text class="n" x="{x + 30}" y="{y + 4}">{words}</text>')
         x += 56 + round(len(words) * 6.2)
+    out.append(f'<path d="M{x} {y}h24" stroke="#24292f" stroke-opacity="0.3"/>')
+    out.append(f'<text class="n u" x="{x + 30}" y="{y + 4}">undone by a rollback</text>')
     return out
 
 
@@ -94,8 +97,11 @@ def _lane(lane: Lane) -> list[str]:
     """The branch itself: a whole line over its own leaves."""
     x = _x(lane.column)
     out = []
-    if lane.last > lane.first:
-        out.append(f'<path d="M{x} {_y(lane.first)}V{_y(lane.last)}" stroke="{_colour(lane)}"/>')
+    held = max(lane.first, min(lane.held, lane.last))
+    if held > lane.first:
+        out.append(f'<path d="M{x} {_y(lane.first)}V{_y(held)}" stroke="{_colour(lane)}"/>')
+    if lane.last > held:
+        out.append(f'<path d="M{x} {_y(held)}V{_y(lane.last)}" stroke="{_colour(lane)}" stroke-opacity="0.3"/>')
     return out
 
 
@@ -126,6 +132,8 @@ def _row(row: Row, at: int, x: float, lane: Lane | None) -> list[str]:
     colour, style = ("#a40e26", ' class="bad"') if lane is None else (_colour(lane), "")
     sign_x = 18 if lane is None else _x(lane.column)
     sign = "".join(_sign(row.sign, sign_x, y, colour))
+    if row.undone:
+        sign, style = f'<g opacity="0.4">{sign}</g>', ' class="u"'
     tip = escape(plain(f"{node.id} at position {node.position}: {row.words}"))
     return [
         f"<g><title>{tip}</title>{sign}",
@@ -142,7 +150,7 @@ def _place(row: Row) -> str:
 
 
 def _sign(kind: str, x: int, y: int, colour: str) -> list[str]:
-    """A form for each kind: square, dot, ring, triangle, crossed square, cross."""
+    """A form for each kind: square, dot, ring, triangle, crossed square, triangle that points up, cross."""
     line = f'stroke="{colour}" stroke-width="2"'
     match kind:
         case "open":
@@ -154,6 +162,8 @@ def _sign(kind: str, x: int, y: int, colour: str) -> list[str]:
             ]
         case "fork":
             return [f'<path d="M{x - 6} {y - 5}H{x + 6}L{x} {y + 6}Z" style="fill:#fff" {line}/>']
+        case "rollback":
+            return [f'<path d="M{x - 6} {y + 5}H{x + 6}L{x} {y - 6}Z" style="fill:{colour}" {line}/>']
         case "close":
             return [
                 f'<rect x="{x - 5}" y="{y - 5}" width="10" height="10" fill="#fff" {line}/>',

@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ama2sec._native import Id, RealmEngine
+from ama2sec._native import Id
 from ama2sec.errors import error
+from ama2sec.realm.dag import Asked
 
 if TYPE_CHECKING:
     from ama2sec.realm.handle import Handle, Sent
 
-__all__ = ["Cut", "RolledBack", "Undoing", "UndoneStep", "target_of", "undoing"]
+__all__ = ["Cut", "RolledBack", "Undoing", "UndoneStep", "fate_of", "target_of", "undoing"]
 
 _LIMIT: Final = 10_000
 """Messages that are named; the count is exact whatever it is."""
@@ -61,7 +62,7 @@ class Undoing:
 
     @property
     def compensations(self) -> tuple[UndoneStep, ...]:
-        """The steps that past the world have to be compensated, the latest first."""
+        """The steps that have to be compensated where the world was touched, the latest first."""
         return tuple(step for step in self.steps if step.compensation is not None)
 
 
@@ -75,31 +76,36 @@ class RolledBack:
     """Where one goes on: in the successor of the branch of the handle, or of the one that was cut."""
 
 
-def fate_of(engine: RealmEngine, conversation: Id, branch: Id) -> dict[str, Any]:
+def fate_of(source: Asked, conversation: Id, branch: Id) -> dict[str, Any]:
     """What has become of a branch. Raises ``ConversationUnknown``, ``BranchUnknown``."""
-    view: dict[str, Any] = engine.ask("fate", conversation, branch=str(branch))
+    view: dict[str, Any] = source.ask("fate", conversation, branch=str(branch))
     return view
 
 
-def target_of(engine: RealmEngine, conversation: Id, home: tuple[Id, int]) -> tuple[Id, int]:
+def target_of(source: Asked, conversation: Id, home: tuple[Id, int]) -> tuple[Id, int]:
     """The branch to cut, and how much of it stays, so that the entry at ``home`` is the last one. Raises ``RollbackTarget``.
 
-    Where that is the last one that a cut branch holds, what comes behind it is the successor's: its rollback stays as well.
+    Where that is the last one that a cut branch holds, what comes behind it is the successor's: its rollback stays as well. What the log would
+    refuse for its place alone is refused here (admission.2.26), before anything is signed.
     """
     branch, size = home[0], home[1] + 1
-    fate = fate_of(engine, conversation, branch)
+    fate = fate_of(source, conversation, branch)
     if fate["undone"] or size > fate["end"]:
         raise error("RollbackTarget", "a message that was not undone", f"entry {home[1]} of {home[0]}")
     while size == fate["end"] and fate["successor"] is not None:
         branch = Id.from_hex(fate["successor"])
-        fate = fate_of(engine, conversation, branch)
+        fate = fate_of(source, conversation, branch)
         size = fate["base"] + 1
+    if size >= fate["end"]:
+        raise error("RollbackTarget", "a message behind which something stands", f"the last one that {branch} holds")
+    if not fate_of(source, conversation, Id.from_hex(fate["tip"]))["live"]:
+        raise error("RollbackTarget", "a branch that is open", f"{branch}, which was closed")
     return branch, size
 
 
-def undoing(engine: RealmEngine, conversation: Id, target: Id, size: int) -> Undoing:
+def undoing(source: Asked, conversation: Id, target: Id, size: int) -> Undoing:
     """The closure of a cut, as it is now."""
-    view = engine.ask("undoing", conversation, target=str(target), size=size, limit=_LIMIT)
+    view = source.ask("undoing", conversation, target=str(target), size=size, limit=_LIMIT)
     cuts = tuple(Cut(Id.from_hex(each["branch"]), each["cut"], each["end"]) for each in view["branches"])
     steps = tuple(
         UndoneStep(

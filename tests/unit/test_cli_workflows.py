@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from ama2sec import Realm
+from tests.on_loop import take
 from tests.shell import Done, ama2sec, terminal
+from tests.trading_desk import ORDER, QUOTE, Desk
 
 GOOD = "workflow: x\nsteps:\n  a: {by: [g]}\n  z: {by: [g], needs: [a], terminal: true}\n"
 BAD = GOOD.replace("[a]", "[b]")
@@ -187,3 +191,76 @@ def test_a_person_at_a_terminal_is_told_and_asked_again(here: Path) -> None:
     assert status == 0
     assert "ArgumentRange: expected one of the steps order, quote" in shown
     assert "order: taken by somebody of traders" in shown
+
+
+# -- an instance of a realm --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def orders(here: Path) -> tuple[Path, str, str]:
+    """An order with a quote that was taken back and given again, and a second instance beside it."""
+
+    async def told() -> tuple[Path, str, str]:
+        async with Realm.dev(here / "orders.db", durability="normal") as realm:
+            desk = await Desk(realm).open()
+            order = await desk.order()
+            (asked,) = await take(desk.desk, 1)
+            await asked.reply(QUOTE, step="quote", outputs={"total": 1}, to=["trader", "risk"])
+            done = await desk.at(desk.ben, order).rollback(asked, "wrong price", on_stale="rebase")
+            again = desk.desk.conversation(order.id, done.conversation.branch)
+            await again.send(QUOTE, step="quote", outputs={"total": 2}, on_stale="rebase")
+            second = await realm.agent("tess", ["traders"])
+            other = await second.send(ORDER, to="desk", workflow="trading")
+            more = await other.conversation.send(ORDER, step="order")
+            return here / "orders.db", str(order.id), str(more.id)
+
+    return asyncio.run(told())
+
+
+def texts(svg: bytes) -> str:
+    return " ".join(ElementTree.fromstring(svg).itertext())
+
+
+def test_draw_an_instance(orders: tuple[Path, str, str]) -> None:
+    path, order, second = orders
+    done = workflow("draw", "--realm", path, "--conversation", order[:10])
+    assert (done.status, done.err) == (0, "")
+    text = texts(done.out)
+    for words in (
+        f"instance {order[:8]} of trading",
+        "taken by trader",
+        "taken by desk",
+        "taken back once",
+        "ApprovalsMissing",
+    ):
+        assert words in text, words
+    assert (
+        workflow("draw", "--realm", path, "--conversation", order, "--instance", order[:9], "-o", "i.svg").status == 0
+    )
+    assert Path("i.svg").read_bytes() == done.out
+    by_log = ama2sec("realm", "log", path, "--json", "--kind", "open").lines
+    other = next(line["conversation"] for line in by_log if line["conversation"] != order)
+    ambiguous = workflow("draw", "--realm", path, "--conversation", other)
+    assert (ambiguous.status, ambiguous.code) == (20, "ArgumentRange")
+    assert second[:8] in ambiguous.err
+    assert f"instance {second[:8]}" in texts(
+        workflow("draw", "--realm", path, "--conversation", other, "--instance", second).out
+    )
+
+
+def test_what_draw_does_not_take(orders: tuple[Path, str, str]) -> None:
+    path, order, _ = orders
+    for arguments in (
+        (),
+        ("trading", "--realm", path, "--conversation", order),
+        ("--realm", path),
+        ("trading", "--conversation", order),
+        ("trading", "--instance", order),
+        ("--realm", path, "--conversation", "zz"),
+        ("--realm", path, "--conversation", ""),
+        ("--realm", path, "--conversation", order, "--instance", "zz"),
+        ("--realm", path, "--conversation", order, "--mermaid"),
+    ):
+        done = workflow("draw", *arguments)
+        assert (done.status, done.code, done.out) == (20, "ArgumentRange", b""), arguments
+    assert workflow("draw", "--realm", "nothing.db", "--conversation", order).code == "FileUnreadable"

@@ -111,7 +111,7 @@ def test_all_that_a_step_says_is_in_the_picture() -> None:
         "at most 5 times",
         "point of no return",
         "ends it",
-        "undone by fail",
+        "compensated by fail",
         "only one of them, by choice",
     ):
         assert words in text, words

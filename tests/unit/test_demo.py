@@ -413,6 +413,7 @@ def test_it_runs_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     for code in (
         *("ContextAhead", "ContextForked", "HeadStale", "tail: unchecked"),
         *("GrantPlace", "GrantScope", "SeqUsed", "RecordPosition", "CheckpointForked"),
+        *("StepNeeds", "NoteOnly", "ApprovalInvalid", "Latched", "MessageUndone", "RollbackPivot"),
     ):
         assert code in out
 
@@ -425,6 +426,12 @@ def test_kept_files_answer_as_printed(tmp_path: Path, capsys: pytest.CaptureFixt
     commands = [shlex.split(line) for line in out.splitlines() if "--directory" in line]
     realm = [shlex.split(line) for line in out.splitlines() if "realm.ama" in line]
     assert [(command[1], cli.run(command[1:])) for command in realm] == [("replay", 0), ("dag", 0)]
+    work = [
+        shlex.split(line)
+        for line in out.splitlines()
+        if " realm " in line and line.rstrip().endswith(("work.db'", "reference"))
+    ]
+    assert [(command[2], cli.run(command[1:])) for command in work] == [("verify", 0), ("log", 0)]
     statuses = {}
     for command in commands:
         statuses[command[1], Path(command[-1]).name, "--impl" in command] = cli.run(command[1:])
@@ -440,8 +447,8 @@ def test_kept_files_answer_as_printed(tmp_path: Path, capsys: pytest.CaptureFixt
         ("inspect", "conversation.ama", False): 0,
     }
     kept = {path.name for path in folder.iterdir()}
-    assert {"orders.db", "orders.db.keys"} <= kept
-    assert sorted(name for name in kept if not name.startswith("orders.db")) == sorted(
+    assert {"orders.db", "orders.db.keys", "work.db", "work.db.keys"} <= kept
+    assert sorted(name for name in kept if not name.startswith(("orders.db", "work.db"))) == sorted(
         [
             *(
                 "conversation.ama",
@@ -453,6 +460,7 @@ def test_kept_files_answer_as_printed(tmp_path: Path, capsys: pytest.CaptureFixt
                 "swapped.ama",
             ),
             *("one.exhibit", "equivocation.evidence", "realm.ama", "realm.head", "realm.svg"),
+            *("workflow.svg", "instance.svg", "conversation.svg"),
         ]
     )
     assert program.main(arguments) == 21

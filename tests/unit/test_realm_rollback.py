@@ -89,6 +89,34 @@ async def test_what_came_meanwhile_and_how_often() -> None:
 
 
 @on_loop
+async def test_nothing_is_signed_that_the_log_must_refuse() -> None:
+    """A cut behind which nothing stands, or in a branch that was closed: ``RollbackTarget`` before a number is burnt."""
+    async with Realm.dev() as realm:
+        a = await realm.agent("a")
+        await realm.agent("b")
+        first = await a.send("one", to="b")
+        chat = first.conversation
+        second = await chat.send("two", to="b")
+        fork = await chat.fork()
+        inside = await fork.send("three", to="b")
+        records = realm.position
+        with pytest.raises(Ama2Error) as caught:
+            fork.undoing(inside)
+        assert caught.value.code == "RollbackTarget"
+        assert await code_of(fork.rollback(inside)) == "RollbackTarget"
+        await fork.close()
+        with pytest.raises(Ama2Error) as caught:
+            chat.undoing(fork.branch)
+        assert caught.value.code == "RollbackTarget"
+        assert realm.position == records + 1
+        done = await chat.rollback(first)
+        with pytest.raises(Ama2Error) as caught:
+            done.conversation.undoing(first)
+        assert caught.value.code == "RollbackTarget"
+        assert realm.is_undone(realm.find(second.id))
+
+
+@on_loop
 async def test_across_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "orders.db"
     async with Realm.dev(path) as realm:

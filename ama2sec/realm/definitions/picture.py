@@ -35,7 +35,7 @@ _ARROW: Final = (
 )
 _STYLE: Final = (
     "text{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:#1b1f24}"
-    ".h{font:bold 14px sans-serif}.n{font:11px sans-serif;fill:#57606a}.s{font:bold 12px sans-serif}.d{fill:#57606a}"
+    ".h{font:bold 14px sans-serif}.n{font:11px sans-serif;fill:#57606a}.s{font:bold 12px sans-serif}.d{fill:#57606a}.i{font-weight:bold}"
     ".e{fill:none;stroke:#57606a;stroke-width:1.5}.a{stroke-dasharray:5 4}.b{stroke:#b4540a}.k{fill:#b4540a;font:bold 10px sans-serif}"
 )
 
@@ -48,12 +48,14 @@ class _Box:
     layer: int
     column: float
     lines: list[str]
+    now: list[str]
+    """Of an instance: how the step stands, below a line of its own."""
     x: float = 0
     y: float = 0
 
     @property
     def height(self) -> float:
-        return _HEAD + _LINE * len(self.lines) + 8
+        return _HEAD + _LINE * len(self.lines) + (_LINE * len(self.now) + 8 if self.now else 0) + 8
 
     @property
     def middle(self) -> float:
@@ -65,9 +67,13 @@ class _Box:
 
 
 def definition_to_svg(
-    definition: Definition, states: Mapping[str, str] | None = None, notes: Mapping[str, str] | None = None
+    definition: Definition,
+    states: Mapping[str, str] | None = None,
+    notes: Mapping[str, str] | None = None,
+    *,
+    title: str | None = None,
 ) -> str:
-    """The picture. ``states``: of an instance's steps ``done``, ``enabled`` or ``refused``; ``notes``: a line more for a step (the code
+    """The picture. ``states``: of an instance's steps ``done``, ``enabled`` or ``refused``; ``notes``: lines more for a step (the code
     that it would get, who took it). Raises ``ArgumentRange`` for another state or an unknown step."""
     states, notes = {} if states is None else states, {} if notes is None else notes
     names = {step.name for step in definition.steps}
@@ -80,7 +86,7 @@ def definition_to_svg(
     width = max(box.x + _WIDTH for box in boxes.values()) + _LEFT + 34
     width = max(width, 720)
     height = max(box.bottom for box in boxes.values()) + 24
-    title = plain(f"workflow {definition.name}, {definition.id.short}")
+    title = plain(title or f"workflow {definition.name}, {definition.id.short}")
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" role="img">',
         f"<title>{escape(title)}</title>",
@@ -122,12 +128,10 @@ def _placed(definition: Definition, states: Mapping[str, str], notes: Mapping[st
     rows: list[list[_Box]] = [[] for _ in range(1 + max(layers.values()))]
     boxes: dict[str, _Box] = {}
     for step in definition.steps:
-        lines = _lines(step)
-        if step.name in notes:
-            lines.append(notes[step.name])
-        if step.name in states:
-            lines.append(STATES[states[step.name]][2])
-        boxes[step.name] = _Box(step, layers[step.name], 0, [plain(line) for line in lines])
+        now = [STATES[states[step.name]][2]] if step.name in states else []
+        now += notes[step.name].split("\n") if step.name in notes else []
+        lines = [plain(line) for line in _lines(step)]
+        boxes[step.name] = _Box(step, layers[step.name], 0, lines, [plain(line) for line in now])
         rows[layers[step.name]].append(boxes[step.name])
     widest = max(len(row) for row in rows)
     for row in rows:
@@ -182,7 +186,7 @@ def _lines(step: Step) -> list[str]:
     if marks:
         lines.append(", ".join(marks))
     if step.undo is not None:
-        lines.append(f"undone by {step.undo}")
+        lines.append(f"compensated by {step.undo}")
     return lines
 
 
@@ -298,7 +302,7 @@ def _box(definition: Definition, box: _Box, state: str | None) -> list[str]:
     step = box.step
     line, ground, _ = _NEUTRAL if state is None else STATES[state]
     x, y, height = box.x, box.y, box.height
-    tip = escape(plain(f"{step.name}: {'; '.join(box.lines)}"))
+    tip = escape(plain(f"{step.name}: {'; '.join([*box.lines, *box.now])}"))
     out = [
         f"<g><title>{tip}</title>",
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{_WIDTH}" height="{height:.1f}" rx="4" fill="{ground}" stroke="{line}" stroke-width="1.5"/>',
@@ -314,6 +318,14 @@ def _box(definition: Definition, box: _Box, state: str | None) -> list[str]:
     for number, text in enumerate(box.lines):
         at = y + _HEAD + 10 + number * _LINE
         out.append(f'<text class="d" x="{x + 12:.1f}" y="{at:.1f}">{escape(_cut(text, _LETTERS))}</text>')
+    at = y + _HEAD + 4 + len(box.lines) * _LINE
+    if box.now:
+        out.append(f'<path d="M{x + 12:.1f} {at:.1f}H{x + _WIDTH - 12:.1f}" stroke="{line}" stroke-width="0.75"/>')
+    for number, text in enumerate(box.now):
+        style = "i" if number == 0 else ""
+        out.append(
+            f'<text class="{style}" x="{x + 12:.1f}" y="{at + 14 + number * _LINE:.1f}">{escape(_cut(text, _LETTERS))}</text>'
+        )
     return [*out, "</g>"]
 
 
