@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,8 +14,9 @@ import typer
 from ama2sec import Ama2Error, Id, Identity, halt
 from ama2sec._native import RealmEntry, RealmFile
 from ama2sec.cli.inputs import JSON, PassphraseFile, argument, load_identity, named
-from ama2sec.cli.show import emit, flush, line, row
-from ama2sec.cli.steps import SPOKEN, Names, Steps, said
+from ama2sec.cli.rollback_view import Plan, show, tell
+from ama2sec.cli.show import flush
+from ama2sec.cli.steps import SPOKEN, Names
 from ama2sec.errors import error
 from ama2sec.realm.dag import RealmDag
 from ama2sec.realm.definitions import Definition
@@ -70,9 +70,9 @@ def rollback(
         raise error("ArgumentRange", "--yes, --dry-run, or a terminal to ask on", "none of them")
     identity = None if key is None else load_identity(key, passphrase_file)
     signer = named(agent, "--agent") if agent is not None else None if identity is None else identity.name
-    plan = _Plan.made(path, to, conversation, signer)
+    plan = _planned(path, to, conversation, signer)
     if dry_run or plan.refusal is not None or not as_json:
-        _show(plan, as_json=as_json, dry_run=dry_run)
+        show(plan, as_json=as_json, dry_run=dry_run)
     if plan.refusal is not None:
         if as_json:
             raise typer.Exit(plan.refusal.exit_code)
@@ -82,10 +82,10 @@ def rollback(
     if not yes:
         _ask()
     done = asyncio.run(_sign(path, plan, identity or str(signer), reason))
-    _tell(done, as_json=as_json)
+    tell(done, as_json=as_json)
 
 
-async def _sign(path: Path, plan: _Plan, who: str | Identity, reason: str) -> RolledBack:
+async def _sign(path: Path, plan: Plan, who: str | Identity, reason: str) -> RolledBack:
     async with Realm.open(path) as realm:
         agent = await realm.agent(who)
         handle = agent.conversation(plan.entry.conversation, plan.undoing.target)
@@ -105,39 +105,19 @@ def _ask() -> None:
 # -- what would be undone --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A closure, and what a person wants to know of it."""
-
-    source: RealmFile
-    entry: RealmEntry
-    """The last that stays."""
-    undoing: Undoing
-    entries: dict[Id, list[RealmEntry]]
-    """Of each branch what falls, as far as it is listed."""
-    addressed: list[str]
-    """To whom what falls was addressed."""
-    definition: Definition | None
-    signer: str | None
-    refusal: Ama2Error | None
-    """Why it would be refused, as far as that is known before it is signed."""
-    stopped: bool
-
-    @classmethod
-    def made(cls, path: Path, to: str, conversation: str | None, signer: str | None) -> _Plan:
-        """Judge the realm and look. Raises ``ArgumentRange``, ``RollbackTarget``, ``NameUnknown``, and the first fault of the realm."""
-        source = RealmFile.open(path)
-        source.refresh()
-        person = _person(source, signer)
-        entry = _find(source, to, conversation)
-        found = undoing(source, entry.conversation, *target_of(source, entry.conversation, _home(entry)))
-        entries, addressed = _fallen(source, entry.conversation, found)
-        definition = _definition(source, entry.conversation)
-        stopped = False
-        with contextlib.suppress(Ama2Error):
-            stopped = halt.stop_status(path).stopped
-        refusal = _refusal(found, definition, person)
-        return cls(source, entry, found, entries, addressed, definition, signer, refusal, stopped)
+def _planned(path: Path, to: str, conversation: str | None, signer: str | None) -> Plan:
+    """Judge the realm and look. Raises ``ArgumentRange``, ``RollbackTarget``, ``NameUnknown``, and the first fault of the realm."""
+    source = RealmFile.open(path)
+    source.refresh()
+    person = _person(source, signer)
+    entry = _find(source, to, conversation)
+    found = undoing(source, entry.conversation, *target_of(source, entry.conversation, _home(entry)))
+    entries, addressed = _fallen(source, entry.conversation, found)
+    definition = _definition(source, entry.conversation)
+    stopped = False
+    with contextlib.suppress(Ama2Error):
+        stopped = halt.stop_status(path).stopped
+    return Plan(source, entry, found, entries, addressed, definition, _refusal(found, definition, person), stopped)
 
 
 def _person(source: RealmFile, name: str | None) -> dict[str, Any] | None:
@@ -232,128 +212,3 @@ def _refusal(plan: Undoing, definition: Definition | None, person: dict[str, Any
     if pivots:
         return error("RollbackPivot", "nothing that lies behind a point of no return", ", ".join(pivots))
     return None
-
-
-# -- what is shown -----------------------------------------------------------------------------------------------------
-
-
-def _show(plan: _Plan, *, as_json: bool, dry_run: bool) -> None:
-    if as_json:
-        emit(_view(plan))
-        return
-    found, names, steps = plan.undoing, Names(plan.source), Steps(plan.source)
-    count = f"{found.count:,} {'entry' if found.count == 1 else 'entries'} in {_branches(len(found.branches))}"
-    line(f"{'would be' if dry_run else 'to be'} undone: {count}", style="bold yellow")
-    row("conversation", str(plan.entry.conversation))
-    row("stays", _words(plan.entry, names, steps), "the last message that stays")
-    for cut in found.branches:
-        whole = (
-            "falls whole"
-            if cut.size == plan.source.ask("fate", plan.entry.conversation, branch=str(cut.branch))["base"]
-            else f"keeps its first {cut.size:,}"
-        )
-        lost = cut.end - cut.size
-        shown = plan.entries[cut.branch]
-        lines = [f"{cut.branch.short}: {whole}, {lost:,} undone", *(_words(entry, names, steps) for entry in shown)]
-        if lost > len(shown):
-            lines.append(f"and {lost - len(shown):,} more")
-        row("branch", "\n".join(lines))
-    if plan.addressed:
-        row(
-            "delivered to",
-            ", ".join(plan.addressed),
-            "withdrawn where it was not handed over; a handler that has it is told, and its permit is MessageUndone",
-        )
-    for step in found.compensations:
-        row(
-            "compensate",
-            f"{step.compensation}, for {step.step} {step.message.short}",
-            ""
-            if step is not found.compensations[-1]
-            else "listed and never taken by itself: whoever has touched the world makes good for it",
-        )
-    for step in found.steps:
-        if step.pivot:
-            row("NO RETURN", f"{step.step} {step.message.short}", "a point of no return: no rollback goes behind it")
-    if plan.definition is not None:
-        rule = plan.definition.rollback
-        row(
-            "who may",
-            ", ".join(rule.by) or "nobody",
-            f"by {plan.definition.name}; an instance at most {_times(rule.at_most)}",
-        )
-    if plan.stopped:
-        row(
-            "STOPPED",
-            "a stop is in force here",
-            "while it holds a part of this, the rollback is refused (Latched, HaltedByEffect)",
-        )
-    if dry_run:
-        line("nothing was signed")
-
-
-def _branches(count: int) -> str:
-    return "1 branch" if count == 1 else f"{count:,} branches"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
-
-
-def _words(entry: RealmEntry, names: Names, steps: Steps) -> str:
-    """One entry on one line; what it says only where no step says it."""
-    to = ", ".join(names.to(entry))
-    step = steps.words(entry, instance=False)
-    words = (
-        step
-        if entry.claims["workflow_state"] is not None or entry.kind == "rollback"
-        else f"{step or entry.kind}{said(entry)}"
-    )
-    return f"{entry.position:>6}  {names.of(entry.sender)}{f' -> {to}' if to else ''}: {words}"
-
-
-def _view(plan: _Plan) -> dict[str, Any]:
-    found, refusal = plan.undoing, plan.refusal
-    return {
-        "ok": refusal is None,
-        "code": None if refusal is None else refusal.code,
-        "got": None if refusal is None else refusal.got,
-        "conversation": str(plan.entry.conversation),
-        "to": str(plan.entry.id),
-        "count": found.count,
-        "hash": str(found.hash),
-        "branches": [{"branch": str(cut.branch), "keeps": cut.size, "end": cut.end} for cut in found.branches],
-        "messages": [str(each) for each in found.messages],
-        "delivered_to": plan.addressed,
-        "steps": [
-            {
-                "instance": str(step.instance),
-                "message": str(step.message),
-                "step": step.step,
-                "compensation": step.compensation,
-                "pivot": step.pivot,
-            }
-            for step in found.steps
-        ],
-        "stopped": plan.stopped,
-    }
-
-
-def _tell(done: RolledBack, *, as_json: bool) -> None:
-    compensations = done.undone.compensations
-    if as_json:
-        emit(
-            {
-                "ok": True,
-                "rollback": str(done.sent.id),
-                "position": done.sent.position,
-                "conversation": str(done.conversation.id),
-                "branch": str(done.conversation.branch),
-                "count": done.undone.count,
-                "compensations": [{"message": str(each.message), "step": each.compensation} for each in compensations],
-            }
-        )
-        return
-    line(f"rolled back: {done.undone.count:,} undone", style="bold green")
-    row("rollback", str(done.sent.id), f"at position {done.sent.position:,}")
-    row("goes on in", str(done.conversation.branch), "the successor: messages to the old branch are BranchSuperseded")

@@ -74,7 +74,7 @@ def test_a_dry_run_shows_what_falls_and_signs_nothing(world: World) -> None:
     assert f"                {world.placed + 3:>6}  bea: authorize" in lines
     assert f"branch          {fork}: falls whole, 1 undone" in lines
     assert f"                {world.placed + 4:>6}  walter: fork" in lines
-    assert "delivered to    billing, all members" in lines
+    assert "addressed to    billing, all members" in lines
     assert any(line.startswith("compensate      release, for authorize ") for line in lines)
     assert "who may         sales" in lines
     assert lines[-1] == "nothing was signed"
@@ -173,6 +173,8 @@ def test_who_may(world: World) -> None:
     stranger.save("eve.key", passphrase=None)
     assert world.rollback("--to", str(world.placed), "--key", "eve.key", "--yes").code == "NameUnknown"
     assert world.kinds() == before
+    assert ama2sec("realm", "revoke", world.path, "ada").status == 0
+    assert world.rollback("--to", str(world.placed), "--agent", "ada", "--yes").code == "NameUnknown"
 
 
 def test_a_stop_is_shown_and_holds(world: World) -> None:

@@ -35,7 +35,7 @@ resumed operator-1 ends exactly this stop, signed; walter packs
 2nd terminal $ ama2sec realm rollback work.db --to 27 --dry-run | would be undone: 3 entries in 1 branch | conversation ID
 | stays 27 ada -> billing, warehouse: place | branch ID: keeps its first 1, 3 undone
 | 28 walter: check_stock | 29 bea: authorize | 33 walter: pack
-| delivered to all members | compensate release, for authorize ID | who may sales | nothing was signed
+| addressed to all members | compensate release, for authorize ID | who may sales | nothing was signed
 looked at 3 entries would be undone, nothing is signed yet
 rolled back ada signs exactly that; the order stands at: place; it goes on in branch ID
 told bea's handler has a message that is undone: message.undone is True, its permit: MessageUndone
