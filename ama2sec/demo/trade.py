@@ -124,7 +124,7 @@ class Trade:
     async def _forged(self, quote: RealmMessage) -> int:
         """One approval is ben's; four others are none."""
         seen = await received(self.trader)
-        child = await self.at(self.ben).spawn("helper", on_stale="rebase")
+        child = await self.at(self.ben).spawn("helper", rights=2, on_stale="rebase")
         tried = {
             "ben once more": await fault_of(quote.approve(on_stale="rebase")),
             "his sub-agent": await fault_of(child.home.approve(quote, on_stale="rebase")),
