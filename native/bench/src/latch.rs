@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +39,7 @@ pub fn run() -> Outcome {
     let latch = Latch::open(&path)?;
     let mut looks: Vec<f64> = (0..100 * ROUNDS).map(|_| timed(|| drop(latch.look()))).collect();
     line("a look at an unchanged latch", &mut looks, None);
-    in_process(&latch)?;
+    in_process(&latch, folder.path())?;
     elsewhere(&path, folder.path(), false)?;
     elsewhere(&path, folder.path(), true)?;
     forged()
@@ -71,8 +72,10 @@ fn one_stop(latch: &Latch, number: usize) -> Outcome<f64> {
     Ok(took)
 }
 
-fn in_process(latch: &Latch) -> Outcome {
+/// Beside it, in turn: what a stop writes, into a file that nobody else has. What both wait for is the scheduler's.
+fn in_process(latch: &Latch, folder: &Path) -> Outcome {
     let done = AtomicBool::new(false);
+    let bare = File::create(folder.join("bare"))?;
     let mut times = std::thread::scope(|scope| {
         for _ in 0..LOOKERS {
             scope.spawn(|| {
@@ -81,12 +84,25 @@ fn in_process(latch: &Latch) -> Outcome {
                 }
             });
         }
-        let times: Outcome<Vec<f64>> = (0..ROUNDS).map(|number| one_stop(latch, number)).collect();
+        let both = |number| Ok((one_stop(latch, number)?, bare_writes(&bare)));
+        let times: Outcome<Vec<(f64, f64)>> = (0..ROUNDS).map(both).collect();
         done.store(true, Ordering::Relaxed);
         times
     })?;
-    line(&format!("a stop in process, {LOOKERS} threads going in and out"), &mut times, Some(50.0));
+    let (mut stops, mut writes): (Vec<f64>, Vec<f64>) = times.drain(..).unzip();
+    line(&format!("a stop in process, {LOOKERS} threads going in and out"), &mut stops, Some(50.0));
+    line("three bare writes of as many bytes beside it, in turn", &mut writes, None);
     Ok(())
+}
+
+/// Content, head and epoch.
+fn bare_writes(file: &File) -> f64 {
+    let bytes = [7; 64];
+    timed(|| {
+        for (at, length) in [(16_384, 64), (8_192, 32), (112, 8)] {
+            let _ = file.write_all_at(&bytes[..length], at);
+        }
+    })
 }
 
 /// What the other process does: a stop for each line that it is given.
