@@ -14,7 +14,6 @@ use ama2sec_core::message::HashPurpose;
 use ama2sec_core::message::{GrantPart, HaltPart, Id, Merge, Proposal, RollbackPart, Writer, ZERO, keyed};
 use ama2sec_core::realm::definition::Definition;
 use ama2sec_core::realm::draft::{Bare, Seen, draft_halt, draft_rollback};
-use ama2sec_core::realm::{OwnLeaves, State};
 use support::flow::{Doc, Word};
 use support::*;
 
@@ -521,25 +520,6 @@ fn only_members_roll_back_where_there_is_no_workflow_and_merges_are_refused() {
     desk.hand_in(bob, &seen, part).home();
 }
 
-/// The state again, from what its digest covers.
-fn rebuilt(world: &World, documents: &HashMap<Id, Vec<u8>>) -> State {
-    let registry = world.state.registry().unwrap();
-    let leaves: Vec<Id> = (0..registry.size()).map(|index| registry.leaf(index).unwrap()).collect();
-    let conversations: Vec<(Vec<u8>, OwnLeaves)> = world
-        .state
-        .conversations()
-        .into_iter()
-        .map(|conversation| {
-            let branches = conversation.branches();
-            let own = (0..).zip(branches.all()).map(|(number, branch)| {
-                (branch.id, (branch.base..branch.size).map(|index| branches.leaf(number, index).unwrap()).collect())
-            });
-            (conversation.canonical().unwrap(), own.collect())
-        })
-        .collect();
-    State::rebuild(&registry.canonical().unwrap(), &leaves, documents, &conversations).unwrap()
-}
-
 #[test]
 fn a_state_from_its_digest_cuts_alike() {
     let mut work = Work::new();
@@ -551,15 +531,15 @@ fn a_state_from_its_digest_cuts_alike() {
     work.desk.say(left);
     let head = work.desk.head(left);
     work.desk.say_with(right, vec![head]);
-    work.desk.world.state = rebuilt(&work.desk.world, &documents);
+    work.desk.world.state = work.desk.world.rebuilt(&documents);
     let next = work.desk.back(left, left, 3).home().branch;
     assert_eq!(work.desk.fate(right).0, "superseded");
-    work.desk.world.state = rebuilt(&work.desk.world, &documents);
+    work.desk.world.state = work.desk.world.rebuilt(&documents);
     assert_eq!(work.desk.fate(right).0, "superseded");
     work.desk.say(next);
     work.desk.back(next, chat, 1).home();
     assert_eq!(work.desk.fate(next).0, "undone");
     assert_eq!(work.desk.fate(right).0, "undone");
-    work.desk.world.state = rebuilt(&work.desk.world, &documents);
+    work.desk.world.state = work.desk.world.rebuilt(&documents);
     assert_eq!(work.desk.fate(right).0, "undone");
 }

@@ -13,7 +13,7 @@ use ama2sec_core::identity::Purpose;
 use ama2sec_core::message::{Id, Output, Proposal};
 use ama2sec_core::realm::definition::Definition;
 use ama2sec_core::realm::draft::Seen;
-use ama2sec_core::realm::{OwnLeaves, State};
+use ama2sec_core::realm::State;
 use support::flow::{Doc, Word, document};
 use support::*;
 
@@ -369,35 +369,16 @@ fn a_halt_of_an_instance_holds_that_one() {
     desk.world.say(desk.alice, &seen, Vec::new()).home();
 }
 
-/// The state again, from what its digest covers.
-fn rebuilt(world: &World, documents: &HashMap<Id, Vec<u8>>) -> State {
-    let registry = world.state.registry().unwrap();
-    let leaves: Vec<Id> = (0..registry.size()).map(|index| registry.leaf(index).unwrap()).collect();
-    let conversations: Vec<(Vec<u8>, OwnLeaves)> = world
-        .state
-        .conversations()
-        .into_iter()
-        .map(|conversation| {
-            let branches = conversation.branches();
-            let own = (0..).zip(branches.all()).map(|(number, branch)| {
-                (branch.id, (branch.base..branch.size).map(|index| branches.leaf(number, index).unwrap()).collect())
-            });
-            (conversation.canonical().unwrap(), own.collect())
-        })
-        .collect();
-    State::rebuild(&registry.canonical().unwrap(), &leaves, documents, &conversations).unwrap()
-}
-
 #[test]
 fn a_state_from_its_digest_judges_alike() {
     let mut desk = Desk::new(&trading());
     desk.approved(7);
     let entry = desk.world.state.registry().unwrap().definition(&name("trading")).unwrap().entry;
     let documents = HashMap::from([(entry, document("trading", 0, &trading()))]);
-    desk.world.state = rebuilt(&desk.world, &documents);
+    desk.world.state = desk.world.rebuilt(&documents);
     assert_eq!(desk.take(desk.bob, "quote"), rejected(Code::StepNeeds));
     desk.take(desk.alice, "execute").home();
-    desk.world.state = rebuilt(&desk.world, &documents);
+    desk.world.state = desk.world.rebuilt(&documents);
     assert_eq!(desk.take(desk.alice, "remark"), rejected(Code::WorkflowEnded));
     // Without the document, or with another one, there is no state.
     let other = HashMap::from([(entry, flow::smallest("trading", 0))]);

@@ -1,9 +1,11 @@
 //! Definitions for the tests, written as bytes and not by the code under test.
 
+use std::collections::HashMap;
+
 use ama2sec_core::identity::Name;
 use ama2sec_core::message::{Id, OpenPart, Output, WorkflowState, Writer, ZERO};
-use ama2sec_core::realm::Home;
 use ama2sec_core::realm::draft::{Seen, draft_message, draft_open};
+use ama2sec_core::realm::{Home, OwnLeaves, State};
 
 use super::{Outcome, Who, World, name, signed};
 
@@ -173,5 +175,24 @@ impl World {
         let kept =
             self.kept.iter().find(|kept| kept.conversation == conversation && kept.home == home && kept.code == 0);
         kept.unwrap().id
+    }
+
+    /// The state again, from what its digest covers.
+    pub fn rebuilt(&self, documents: &HashMap<Id, Vec<u8>>) -> State {
+        let registry = self.state.registry().unwrap();
+        let leaves: Vec<Id> = (0..registry.size()).map(|index| registry.leaf(index).unwrap()).collect();
+        let conversations: Vec<(Vec<u8>, OwnLeaves)> = self
+            .state
+            .conversations()
+            .into_iter()
+            .map(|conversation| {
+                let branches = conversation.branches();
+                let own = (0..).zip(branches.all()).map(|(number, branch)| {
+                    (branch.id, (branch.base..branch.size).map(|index| branches.leaf(number, index).unwrap()).collect())
+                });
+                (conversation.canonical().unwrap(), own.collect())
+            })
+            .collect();
+        State::rebuild(&registry.canonical().unwrap(), &leaves, documents, &conversations).unwrap()
     }
 }
