@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ama2sec import Id
+from ama2sec import Id, halt
 from ama2sec._native import RealmFile
 from ama2sec.cli.steps import Steps
 from ama2sec.errors import Ama2Error, error
@@ -14,7 +14,7 @@ from ama2sec.realm.dag import RealmDag, conversations
 from ama2sec.realm.definitions.picture import definition_to_svg
 from ama2sec.realm.standing import standing
 
-__all__ = ["draw_instance", "taken_back"]
+__all__ = ["draw_instance", "history_of"]
 
 
 def draw_instance(path: Path, conversation: str, instance: str | None) -> str:
@@ -30,8 +30,17 @@ def draw_instance(path: Path, conversation: str, instance: str | None) -> str:
     except Ama2Error as fault:
         # Whoever typed it is no peer.
         raise error("ArgumentRange", f"--conversation, --instance: {fault.expected}", fault.got) from None
-    found = standing(source, chat, found.instance, undone=taken_back(source, chat, found.instance))
-    return definition_to_svg(found.definition, found.states, found.notes, title=found.title)
+    undone, closed = history_of(source, chat, found.instance)
+    found = standing(source, chat, found.instance, undone=undone, closed=closed)
+    stopped = ", while a stop is in force" if _is_stopped(path) else ""
+    return definition_to_svg(found.definition, found.states, found.notes, title=f"{found.title}{stopped}")
+
+
+def _is_stopped(path: Path) -> bool:
+    try:
+        return halt.stop_status(path).stopped
+    except Ama2Error:
+        return False
 
 
 def _one(ids: Sequence[Id], text: str, option: str) -> Id:
@@ -41,16 +50,17 @@ def _one(ids: Sequence[Id], text: str, option: str) -> Id:
     return fitting[0]
 
 
-def taken_back(source: RealmFile, conversation: Id, instance: Id) -> dict[str, int]:
-    """How often each step of an instance was taken and undone by a rollback."""
-    steps, dag, start, found = Steps(source), RealmDag(source, conversation), 0, Counter[str]()
+def history_of(source: RealmFile, conversation: Id, instance: Id) -> tuple[dict[str, int], bool]:
+    """How often each step of an instance was taken and undone by a rollback; and whether the conversation was closed."""
+    steps, dag, start, found, closed = Steps(source), RealmDag(source, conversation), 0, Counter[str](), False
     while nodes := dag.timeline(start):
         for node in nodes:
-            if node.kind not in {"open", "message"} or node.code is not None:
+            if node.kind not in {"open", "message", "close"} or node.code is not None:
                 continue
             entry = source.entries(node.position, 1)[0]
+            closed = closed or entry.claims.get("close") is True
             view = steps.view(entry)
             if view is not None and view["approves"] is None and view["instance"] == str(instance):
                 found[view["step"]] += steps.is_undone(entry)
         start += len(nodes)
-    return +found
+    return dict(+found), closed

@@ -62,11 +62,13 @@ def standing(
     instance: Id | None = None,
     *,
     undone: Mapping[str, int] | None = None,
+    closed: bool = False,
     time: int | None = None,
 ) -> Standing:
     """How an instance stands at ``time`` (ms since 1970; now), the only one of the conversation unless it is named.
 
-    ``undone``: how often a step was taken back, if the caller has counted it: it is said beside the step.
+    ``undone``: how often a step was taken back, if the caller has counted it: it is said beside the step. ``closed``: the caller has seen that
+    the conversation was closed, and nothing may be taken. Stops are not looked at.
 
     Raises ``ConversationUnknown``, ``WorkflowUnknown`` (no workflow, or no such instance), ``StepAmbiguous`` (several, and none is named).
     """
@@ -78,7 +80,7 @@ def standing(
     states, notes = {}, {}
     for step in definition.steps:
         # Nobody could be asked where nobody is in a group, or no branch is open.
-        code = answers.get(step.name, "BranchClosed")
+        code = "ConversationClosed" if closed else answers.get(step.name, "BranchClosed")
         taken = [each for each in view["transitions"] if each["step"] == step.name]
         states[step.name] = "enabled" if code is None else "done" if taken else "refused"
         lines = [_taken_by(taken, names)] if taken else []

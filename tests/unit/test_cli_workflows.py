@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ama2sec import Realm
+from ama2sec import Id, Realm, halt
 from tests.on_loop import take
 from tests.shell import Done, ama2sec, terminal
 from tests.trading_desk import ORDER, QUOTE, Desk
@@ -246,6 +246,30 @@ def test_draw_an_instance(orders: tuple[Path, str, str]) -> None:
     assert f"instance {second[:8]}" in texts(
         workflow("draw", "--realm", path, "--conversation", other, "--instance", second).out
     )
+
+
+def test_nothing_may_be_taken_in_a_conversation_that_was_closed_and_a_stop_is_said(
+    orders: tuple[Path, str, str],
+) -> None:
+    path, order, _ = orders
+    halt.stop(path, "agent:" + "ab" * 32)
+    text = texts(workflow("draw", "--realm", path, "--conversation", order).out)
+    assert "while a stop is in force" in text
+    assert "ConversationClosed" not in text
+    asyncio.run(_closed(path, order))
+    text = texts(workflow("draw", "--realm", path, "--conversation", order).out)
+    assert text.count("▶ may be taken now") == 1, "in the legend"
+    assert "ConversationClosed" in text
+    assert "a stop is in force" not in text
+
+
+async def _closed(path: Path, order: str) -> None:
+    async with Realm.dev(path) as realm:
+        stops = realm.dev_operator().status().stops
+        await realm.dev_operator().resume([each.halt for each in stops if each.halt is not None])
+        trader = await realm.agent("trader")
+        tip = realm.engine.ask("fate", Id.from_hex(order), branch=order)["tip"]
+        await trader.conversation(Id.from_hex(order), Id.from_hex(tip)).close(whole=True, on_stale="rebase")
 
 
 def test_what_draw_does_not_take(orders: tuple[Path, str, str]) -> None:
