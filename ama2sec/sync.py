@@ -126,6 +126,10 @@ class Handle(_Face[_handle.Handle]):
         """As ``Handle.next_steps``."""
         return self._loop.call(lambda: self._inner.next_steps(**how))
 
+    def tip(self) -> Handle:
+        """As ``Handle.tip``."""
+        return Handle(self._loop, self._loop.call(self._inner.tip))
+
     def undoing(self, to: Sent | Message | Id) -> Undoing:
         """As ``Handle.undoing``."""
         return self._loop.call(lambda: self._inner.undoing(to._inner if isinstance(to, _Face) else to))

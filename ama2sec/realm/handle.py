@@ -182,6 +182,18 @@ class Handle:
         seen = self._seen(on_stale)
         return await self.agent.write(self.id, lambda parts: seen().close(parts, whole=whole))
 
+    def tip(self) -> Handle:
+        """Where this branch goes on: in the newest successor where rollbacks have cut it, else in itself.
+
+        Whoever gets ``BranchSuperseded`` finds it here. Raises ``BranchUndone`` where nothing of the branch is left, ``BranchUnknown``,
+        ``ConversationUnknown``. Source: spec rollback.2.6.
+        """
+        engine = self.agent.realm.engine
+        tip = Id.from_hex(fate_of(engine, self.id, self.branch)["tip"])
+        if fate_of(engine, self.id, tip)["undone"]:
+            raise error("BranchUndone", "a branch of which something is left", str(self.branch))
+        return Handle(self.agent, self.id, tip)
+
     def undoing(self, to: Sent | RealmMessage | Id) -> Undoing:
         """What ``rollback`` to this message would undo, as it is now; nothing is signed. Raises ``RollbackTarget``, ``ArgumentRange``."""
         engine = self.agent.realm.engine

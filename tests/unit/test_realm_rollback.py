@@ -117,6 +117,33 @@ async def test_nothing_is_signed_that_the_log_must_refuse() -> None:
 
 
 @on_loop
+async def test_where_one_goes_on() -> None:
+    async with Realm.dev() as realm:
+        a, b = await realm.agent("a"), await realm.agent("b")
+        first = await a.send("one", to="b")
+        chat = first.conversation
+        assert chat.tip() == chat
+        second = await chat.send("two", to="b")
+        fork = await chat.fork()
+        await chat.rollback(first)
+        once = chat.tip()
+        await once.send("again", to="b")
+        # Whoever did not roll back finds the same place.
+        theirs = b.conversation(chat.id)
+        assert (theirs.tip().branch, theirs.tip().agent) == (once.branch, b)
+        assert await code_of(theirs.send("late", on_stale="rebase")) == "BranchSuperseded"
+        await theirs.tip().send("in time", on_stale="rebase")
+        twice = await once.rollback(first, on_stale="rebase")
+        assert chat.tip().branch == once.tip().branch == twice.conversation.branch
+        with pytest.raises(Ama2Error) as caught:
+            fork.tip()
+        assert caught.value.code == "BranchUndone"
+        with pytest.raises(Ama2Error) as caught:
+            a.conversation(chat.id, second.id).tip()
+        assert caught.value.code == "BranchUnknown"
+
+
+@on_loop
 async def test_across_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "orders.db"
     async with Realm.dev(path) as realm:
@@ -144,4 +171,5 @@ def test_without_an_event_loop() -> None:
         done = first.conversation.rollback(first, "not so")
         assert done.undone.count == 1
         done.conversation.send("three", to="b")
+        assert first.conversation.tip().branch == done.conversation.branch
         assert [message.text for message in b.inbox(timeout=0.2)] == ["one", "three"]
