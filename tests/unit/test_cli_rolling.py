@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from ama2sec import Id, Identity, Realm, halt
+from ama2sec import Ama2Error, Id, Identity, Realm, halt
 from ama2sec.cli import rolling
+from tests.on_loop import on_loop, take
 from tests.order_desk import SHIPPED, Orders
-from tests.shell import Done, ama2sec, process, terminal
+from tests.shell import PROGRAM, Done, ama2sec, process, terminal
 
 
 @dataclass(frozen=True)
@@ -263,3 +264,35 @@ async def _remarks(world: World) -> None:
         orders = await Orders(realm).open()
         for number in range(20):
             await orders.sales.conversation(world.chat).send(f"{number}", on_stale="rebase")
+
+
+def test_while_a_program_has_it_open(world: World) -> None:
+    """Whoever has a message is told, in his own process; an agent that is open there cannot sign here."""
+    command = [*PROGRAM, "realm", "rollback", str(world.path), "--to", str(world.placed), "--yes", "--agent"]
+
+    async def running(agent: str) -> tuple[int, bytes]:
+        made = await asyncio.create_subprocess_exec(
+            *command, agent, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
+        _, err = await made.communicate()
+        return made.returncode or 0, err
+
+    @on_loop
+    async def held() -> None:
+        async with Realm.dev(world.path) as realm:
+            billing = await realm.agent("bea")
+            _, _, stocked = await take(billing, 3)
+            permit = billing.permit(stocked, seconds=60)
+            permit.check()
+            sales = await realm.agent("ada")
+            status, err = await running("ada")
+            assert (status, err.split(b":")[0]) == (20, b"AgentInUse")
+            await sales.close()
+            assert await running("ada") == (0, b"")
+            while not stocked.undone:
+                await asyncio.sleep(0.01)
+            with pytest.raises(Ama2Error) as caught:
+                permit.check()
+            assert caught.value.code == "MessageUndone"
+
+    held()
