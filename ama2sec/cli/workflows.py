@@ -143,9 +143,7 @@ def _wrapped(names: list[str]) -> list[str]:
 
 @workflow_app.command("draw", short_help="Draw a definition, or how an instance stands.")
 def draw(
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", readable=False, help=_WHAT, show_default=False)
-    ] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", readable=False, help=_WHAT, show_default=False)] = None,
     realm: Annotated[
         Path | None,
         typer.Option("--realm", metavar="REALM", readable=False, help="Draw an instance: the file of its realm."),

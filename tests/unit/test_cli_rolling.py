@@ -221,6 +221,7 @@ def test_exactly_what_was_shown_is_signed(world: World, monkeypatch: pytest.Monk
         ("--to", "999", "--dry-run"),
         ("--to", "-1", "--dry-run"),
         ("--to", "0", "--dry-run"),
+        ("--to", "7", "--dry-run", "--reason", "é" * 129),
         ("--to", "zz", "--dry-run"),
         ("--to", "ab" * 32, "--dry-run"),
         ("--to", "8", "--conversation", "", "--dry-run"),
