@@ -21,7 +21,7 @@ from ama2sec._native import RealmFile, check_name
 from ama2sec.cli import Stopped
 from ama2sec.cli.show import flush, tell, write
 from ama2sec.errors import Ama2Error, PeerError, error
-from ama2sec.limits import MAX_BODY
+from ama2sec.limits import MAX_BODY, MAX_REASON
 
 __all__ = [
     "JSON",
@@ -40,6 +40,7 @@ __all__ = [
     "passphrase",
     "read_body",
     "read_input",
+    "reason_given",
     "write_output",
 ]
 
@@ -83,6 +84,13 @@ def named(name: str, option: str) -> str:
     """A name that the person typed."""
     with argument(option):
         return check_name(name)
+
+
+def reason_given(text: str) -> str:
+    """Why a person does something: text of at most 256 bytes. Raises ``ArgumentRange``."""
+    if len(text.encode("utf-8", "surrogateescape")) > MAX_REASON:
+        raise error("ArgumentRange", f"--reason: at most {MAX_REASON} bytes", "more")
+    return text
 
 
 # -- passphrases and keys ------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import typer
 
 from ama2sec import Ama2Error, Id, Identity, halt
 from ama2sec._native import RealmEntry, RealmFile
-from ama2sec.cli.inputs import JSON, PassphraseFile, argument, load_identity, named
+from ama2sec.cli.inputs import JSON, PassphraseFile, argument, load_identity, named, reason_given
 from ama2sec.cli.rollback_view import Plan, show, tell
 from ama2sec.cli.show import flush
 from ama2sec.cli.steps import SPOKEN, Names
@@ -31,8 +31,6 @@ _NAMED: Final = 10_000
 _SHOWN: Final = 12
 """Entries of a branch that are listed."""
 _DIGITS: Final = 15
-_REASON: Final = 256
-"""Bytes (rollback.1.1): said before anything is shown and asked."""
 
 
 def rollback(
@@ -70,8 +68,7 @@ def rollback(
         raise error("ArgumentRange", "--agent NAME or --key KEY of who signs it, or --dry-run", "both or neither")
     if not (dry_run or yes) and (as_json or sys.stdin is None or not sys.stdin.isatty()):
         raise error("ArgumentRange", "--yes, --dry-run, or a terminal to ask on", "none of them")
-    if len(reason.encode("utf-8", "surrogateescape")) > _REASON:
-        raise error("ArgumentRange", f"--reason: at most {_REASON} bytes", "more")
+    reason_given(reason)
     identity = None if key is None else load_identity(key, passphrase_file)
     signer = named(agent, "--agent") if agent is not None else None if identity is None else identity.name
     plan = _planned(path, to, conversation, signer)

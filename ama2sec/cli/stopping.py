@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ama2sec import Id, halt
-from ama2sec.cli.inputs import JSON, PassphraseFile, argument, load_identity
+from ama2sec.cli.inputs import JSON, PassphraseFile, argument, load_identity, reason_given
 from ama2sec.cli.show import emit, line, row
 from ama2sec.errors import error
 
@@ -63,7 +63,7 @@ def stop(
         return
     operator = None if key is None else load_identity(key, passphrase_file)
     begun = time.monotonic()
-    done = halt.stop(path, scope, reason, operator=operator, wait_ms=wait)
+    done = halt.stop(path, scope, reason_given(reason), operator=operator, wait_ms=wait)
     if as_json:
         emit(
             {
@@ -75,7 +75,7 @@ def stop(
             }
         )
     else:
-        line(f"stopped      {path}", style="bold red")
+        line(f"{'stopped':<16}{path}", style="bold red")
         row("halt", _text(done.halt) or "not known yet", f"{'signed' if operator else 'local'}, scope {scope}")
         if done.outcome == "already":
             row("", "it was in force already")
@@ -146,7 +146,7 @@ def resume(
     with argument("HALT"):
         named = [Id.from_hex(each) for each in halts]
     operator = load_identity(key, passphrase_file)
-    entry = halt.resume(path, named, operator, reason=reason)
+    entry = halt.resume(path, named, operator, reason=reason_given(reason))
     if as_json:
         emit({"ok": True, "resume": str(entry)})
         return
