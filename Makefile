@@ -17,7 +17,7 @@ LIBPYTHON := import os, sys, sysconfig; at, name = map(sysconfig.get_config_var,
 # Either would silently hide the flags of .cargo/config.toml. Builds with flags of their own call cargo (see CONTRIBUTING.md).
 unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 
-.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate enumerate-workflows enumerate-rollbacks test-crash lock presupposed install build clean outside-vectors
+.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate enumerate-workflows enumerate-rollbacks machine test-crash lock presupposed install build clean outside-vectors
 
 all: build
 
@@ -74,6 +74,10 @@ enumerate-workflows: $(BUILT)
 # Every history of a small conversation with rollbacks, of up to DEPTH moves.
 enumerate-rollbacks: $(BUILT)
 	$(PY) -m tests.properties.small_rollbacks $(or $(DEPTH),4) $(or $(SHARE),0/1)
+
+# A realm under whatever is done to it, in both implementations and a model: so many runs of ten realms, different ones each time with SEED.
+machine: $(BUILT)
+	AMA2SEC_MACHINE=$(or $(RUNS),200) AMA2SEC_SEED=$(or $(SEED),$(shell date +%s)) $(PY) -m pytest -q tests/properties/test_realm_machine.py
 
 check: $(BUILT)
 	$(VENV)/bin/ruff format --check .
