@@ -17,7 +17,7 @@ LIBPYTHON := import os, sys, sysconfig; at, name = map(sysconfig.get_config_var,
 # Either would silently hide the flags of .cargo/config.toml. Builds with flags of their own call cargo (see CONTRIBUTING.md).
 unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 
-.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate enumerate-workflows enumerate-rollbacks machine test-crash lock presupposed install build clean outside-vectors
+.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate enumerate-workflows enumerate-rollbacks enumerate-undone machine test-crash lock presupposed install build clean outside-vectors
 
 all: build
 
@@ -74,6 +74,10 @@ enumerate-workflows: $(BUILT)
 # Every history of a small conversation with rollbacks, of up to DEPTH moves.
 enumerate-rollbacks: $(BUILT)
 	$(PY) -m tests.properties.small_rollbacks $(or $(DEPTH),4) $(or $(SHARE),0/1)
+
+# Every history of a small workflow in which somebody rolls back, of up to DEPTH moves; FLOW is line, join, either or any.
+enumerate-undone: $(BUILT)
+	$(PY) -m tests.properties.small_undone_work $(or $(FLOW),line) $(or $(DEPTH),5) $(or $(SHARE),0/1)
 
 # A realm under whatever is done to it, in both implementations and a model: so many runs of ten realms, different ones each time with SEED.
 machine: $(BUILT)

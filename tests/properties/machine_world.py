@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 from ama2sec import Id, _conform_rust
 from ama2sec.errors import CATALOGUE, Ama2Error
@@ -68,20 +68,25 @@ class Ledger(TwoRealms):
     """The realm before the first rule: three conversations, two of them with a workflow."""
 
     present = Flow.present
+    people_of: ClassVar[dict[str, tuple[str, ...]]] = PEOPLE
     alone = False
     """Whether the reference is asked alone: then the model has to find by itself what is wrong."""
 
     def __init__(self) -> None:
         super().__init__(roots=2, laws=policy(q6=2))
-        for name, groups in PEOPLE.items():
+        for name, groups in self.people_of.items():
             self.ask(self.enrol(name, groups=tuple(sorted(groups, key=encode))))
-        for name in OPERATORS:
-            self.ask(self.enrol(name, purpose="operator"))
-        self.past = Past({}, {self.ids[name]: groups for name, groups in PEOPLE.items()})
+        self.past = Past({}, {self.ids[name]: groups for name, groups in self.people_of.items()})
         self.proposals: dict[bytes, tuple[tuple[bytes, ...], set[str]]] = {}
         self.talks: list[bytes] = []
         self.children: dict[str, bytes] = {}
         self.fresh = 0
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Operators, definitions and conversations."""
+        for name in OPERATORS:
+            self.ask(self.enrol(name, purpose="operator"))
         self.define("trade", trade(3), ["undo"], 1)
         self.define("loop", LOOP, ["undo", "work"], 2)
         members = [self.ids[name] for name in ("ann", "bob", "cat", "dan")]
@@ -349,7 +354,7 @@ class Ledger(TwoRealms):
 
     def speakers(self, talk: bytes) -> Iterator[tuple[str, list[Branch]]]:
         """Everybody who has not left, and where he may speak."""
-        for name in PEOPLE:
+        for name in self.people_of:
             if self.ids[name] in self.past.groups:
                 yield name, self.live(talk)
         for kid, where in self.children.items():
