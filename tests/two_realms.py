@@ -123,11 +123,11 @@ def compare_replays(data: bytes, **how: Any) -> str:
     return found[0][0]
 
 
-def asked_of_core(world: World, entry: bytes, time: int) -> dict[str, Any]:
-    """What the core says of an entry, after all that the reference has sequenced in this world."""
-    given = [envelope for envelope, _ in world.sequenced]
-    _conform_rust.realm_new(time, seed_of("sequencer"), given[0], None, None, None, None, None)
+def asked_of_core(world: World, entry: bytes, time: int, before: int | None = None) -> dict[str, Any]:
+    """What the core says of an entry, after all that the reference has sequenced in this world, at another time."""
+    given, early = [envelope for envelope, _ in world.sequenced], time if before is None else before
+    _conform_rust.realm_new(early, seed_of("sequencer"), given[0], None, None, None, None, None)
     for envelope in given[1:]:
-        assert "record" in _conform_rust.admit(envelope, time, None)
+        assert "record" in _conform_rust.admit(envelope, early, None)
     found: dict[str, Any] = _conform_rust.admit(entry, time, None)
     return found
