@@ -2,6 +2,8 @@
 
     $ python -m tests.properties.small_workflows 4
     $ python -m tests.properties.small_workflows 5 0/2        # and 1/2 elsewhere: every second definition
+    $ python -m tests.properties.small_workflows 5 drawn      # in the order of the SHA-256 of their names: as many as there is time for
+    $ python -m tests.properties.small_workflows 5 kinds      # of each kind the first in that order
 
 What an entry deserves is said by ``workflow_model``; whoever plays is held against it. ``Quick`` is the reference alone, over claims
 that nobody signed: for every entry at every history. ``Signed`` is the reference and the core, over envelopes, with their digests:
@@ -11,6 +13,7 @@ for walks through each definition. From each history of a definition that is of 
 from __future__ import annotations
 
 import copy
+import hashlib
 import itertools
 import sys
 from collections import Counter
@@ -487,9 +490,8 @@ def histories(game: Game, depth: int) -> Iterator[None]:
         game.begin()
         for move in path:
             game.move(move)
+        todo += [(*path, move) for move in game.moves()] if len(path) < depth else []
         yield
-        if len(path) < depth:
-            todo += [(*path, move) for move in game.moves()]
 
 
 def explore(steps: Steps, depth: int, player: Player, count: Counter[str]) -> None:
@@ -500,15 +502,17 @@ def explore(steps: Steps, depth: int, player: Player, count: Counter[str]) -> No
         game.ask_all(count)
 
 
-def always_ends(steps: Steps, depth: int, count: Counter[str]) -> None:
-    """From every history an honest order ends each instance that has begun."""
-    game = Game(unbounded(steps), Nobody())
+def always_ends(steps: Steps, depth: int, count: Counter[str], player: Player | None = None) -> None:
+    """From every history an honest order ends each instance that has begun; what it takes is admitted by whoever plays, too."""
+    steps = unbounded(steps)
+    game = Game(steps, player or Nobody())
     for _ in histories(game, depth):
         kept = copy.deepcopy(game.model), game.time
         for instance in game.instances():
             assert finish(game, instance), (instance, kept[0].messages)
             count["ends"] += 1
-            game.model, game.time = copy.deepcopy(kept[0]), kept[1]
+            if player is None:  # else the next one ends behind it
+                game.model, game.time = copy.deepcopy(kept[0]), kept[1]
 
 
 def walk(game: Game, rng: Random, length: int, count: Counter[str], *, silent: int = 0) -> None:
@@ -536,12 +540,21 @@ def _drawn(moves: list[Said | None], rng: Random) -> list[Said | None]:
     return [rng.choice(next(kind for kind in [*kinds, others, words, forks] if kind))] if moves else []
 
 
-def main(depth: int, share: int, of: int) -> None:
-    """The definitions of a share, and what was met in them."""
+def chosen(which: str) -> list[tuple[str, Steps]]:
+    """Definitions: each n-th; or in an order that nobody has chosen, all or the first of each kind."""
+    whole = list(family())
+    if "/" in which:
+        share, of = (int(part) for part in which.split("/"))
+        return whole[share::of]
+    whole.sort(key=lambda each: hashlib.sha256(each[0].encode()).digest())
+    firsts = {name.split("-")[1]: (name, steps) for name, steps in reversed(whole)}
+    return whole if which == "drawn" else [each for each in whole if each in firsts.values()]
+
+
+def main(depth: int, which: str) -> None:
+    """What was met in some definitions; a line for each that is done."""
     count: Counter[str] = Counter()
-    for number, (name, steps) in enumerate(family()):
-        if number % of != share:
-            continue
+    for name, steps in chosen(which):
         explore(steps, depth, Quick(steps), count)
         signed = Signed(steps)
         explore(steps, max(1, depth - 3), signed, count)
@@ -555,5 +568,4 @@ def main(depth: int, share: int, of: int) -> None:
 
 
 if __name__ == "__main__":
-    part = (sys.argv[2] if len(sys.argv) > 2 else "0/1").split("/")
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 4, int(part[0]), int(part[1]))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 4, sys.argv[2] if len(sys.argv) > 2 else "0/1")

@@ -43,6 +43,7 @@ RULES |= {"undone approval", "left out", "pivot", "wrong rollback", "outside of 
 RULES |= {
     "not to be paid",
     "ended",
+    "ended honestly",
     "once more",
     "too often",
     "held",
