@@ -1,6 +1,6 @@
 """Entries that fail chosen checks of admission.2 and no other: for each number one alone, and every pair that there can be.
 
-    $ python -m tests.properties.order_of_checks       # how many pairs there are, and why the others cannot be
+    $ python -m tests.properties.order_of_checks       # how many pairs there are, and which cannot be, and why
 
 ``Stage`` is a realm in which each fault is possible. ``entry`` makes an entry that has these faults: by whom it is, where it is said, and
 what it claims, are put together from them. ``why_not`` says why two of them do not go together.
@@ -9,7 +9,6 @@ what it claims, are put together from them. ``why_not`` says why two of them do 
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,7 +75,7 @@ def kinds_of(fault: str) -> set[str]:
         return {"step"}
     if number >= 32:
         return {"step", "approval"}
-    return {"step", "fork", "rollback"} if fault in OF_CHILD else {"step", "approval", "fork", "rollback"}
+    return {"step", "approval", "fork", "rollback"}
 
 
 def kinds(faults: set[str]) -> list[str]:
@@ -222,6 +221,10 @@ def pairs() -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    reasons = Counter(why_not(*pair) or "put to both" for pair in pairs())
-    for reason, number in reasons.most_common():
-        print(f"{number:5} {reason}")
+    by_reason: dict[str, list[str]] = {}
+    for first, second in pairs():
+        by_reason.setdefault(why_not(first, second) or "put to both", []).append(f"{first} {second}")
+    for reason, of in sorted(by_reason.items(), key=lambda row: -len(row[1])):
+        print(f"{len(of):5} {reason}")
+        for pair in of if reason not in {"put to both", STAGED} else ():
+            print(f"        {pair}")
