@@ -215,6 +215,36 @@ def _rollback(stage: Stage, faults: set[str], place: str, kind: str) -> dict[str
     return {"c16": [said.target, said.keep, [said.count, said.hash], ""]}
 
 
+OPENING = [
+    "PrincipalRevoked",
+    "PurposeWrong",
+    "NotAMember",
+    "Halted",
+    "RegistryAhead",
+    "RegistryForked",
+    "WorkflowUnknown",
+]
+OPENING += ["WorkflowVersion", "StepUnknown", "StepRole", "StepNeeds"]
+"""What an open that starts an instance is judged by; its number 8 is met by a replay alone, since a duplicate gets the original receipt."""
+NOT_OF_ONE_OPEN = [{"RegistryAhead", "RegistryForked"}, {"StepUnknown", "StepNeeds"}]
+"""It has one registry context, and takes one step."""
+
+
+def opening(stage: Stage, faults: set[str]) -> bytes:
+    """An open with these faults."""
+    own = {"PrincipalRevoked": "gone", "PurposeWrong": "operator", "StepRole": "plain"}
+    by = stage.names[frozenset(own[fault] for fault in faults if fault in own)]
+    if "Halted" in faults:
+        stage.did(stage.halt("op", (5, stage.ids[by])))
+    size, fingerprint = stage.registry_context()
+    context = [0, bytes(32), size + ("RegistryAhead" in faults), OTHER if "RegistryForked" in faults else fingerprint]
+    name = "none" if "StepUnknown" in faults else "draft" if "StepNeeds" in faults else "start"
+    state = [None, OTHER if "WorkflowVersion" in faults else stage.flow, name, {}, None]
+    members = [stage.ids["bob"]] if "NotAMember" in faults else None
+    workflow = [False, "none" if "WorkflowUnknown" in faults else "flow"]
+    return stage.open(by, members=members, c5=context, c7=state, c14=workflow)
+
+
 def pairs() -> Iterator[tuple[str, str]]:
     """Every two faults, the earlier one first."""
     return itertools.combinations(ORDER, 2)

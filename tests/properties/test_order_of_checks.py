@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.properties.order_of_checks import (
+    NOT_OF_ONE_OPEN,
     NUMBERS,
+    OPENING,
     ORDER,
     STAGED,
     Stage,
     entry,
     kinds,
+    opening,
     pairs,
     why_not,
 )
@@ -26,7 +29,8 @@ from tests.unit import test_reference_workflows as workflows
 
 def asked(stage: Stage, faults: set[str], kind: str) -> str:
     """The code of both; what was halted for it goes on afterwards."""
-    code: str = stage.ask(entry(stage, faults, kind))["code"]
+    made = opening(stage, faults) if kind == "open" else entry(stage, faults, kind)
+    code: str = stage.ask(made)["code"]
     if living := [halt.id for halt in stage.registry.halts.values() if halt.until is None]:
         stage.did(stage.resume("root-1", living))
     return code
@@ -93,6 +97,17 @@ def test_of_two_faults_of_a_rollback_or_a_workflow_the_earlier_one() -> None:
                 assert_both(world, entry_of_both, workflows.time_of(set(faults)), faults[0])
                 met.add(frozenset(faults))
     assert {frozenset(pair) for pair in pairs() if why_not(*pair) == STAGED} <= met
+
+
+def test_of_two_faults_of_an_open_the_earlier_one() -> None:
+    with remembering():
+        stage, met = Stage(closed=False), 0
+        assert asked(stage, set(), "open") == "ok"
+        for faults in [*((fault,) for fault in OPENING), *itertools.combinations(OPENING, 2)]:
+            if set(faults) not in NOT_OF_ONE_OPEN:
+                assert asked(stage, set(faults), "open") == expected_of(faults[0]), faults
+                met += 1
+    assert met == 11 + 53
 
 
 def assert_both(world: Any, envelope: bytes, time: int, expected: str) -> None:
