@@ -17,7 +17,7 @@ LIBPYTHON := import os, sys, sysconfig; at, name = map(sysconfig.get_config_var,
 # Either would silently hide the flags of .cargo/config.toml. Builds with flags of their own call cargo (see CONTRIBUTING.md).
 unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 
-.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate enumerate-workflows enumerate-rollbacks test-crash lock presupposed install build clean outside-vectors
+.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate enumerate-workflows enumerate-rollbacks interleavings test-crash lock presupposed install build clean outside-vectors
 
 all: build
 
@@ -74,6 +74,12 @@ enumerate-workflows: $(BUILT)
 # Every history of a small conversation with rollbacks, of up to DEPTH moves.
 enumerate-rollbacks: $(BUILT)
 	$(PY) -m tests.properties.small_rollbacks $(or $(DEPTH),4) $(or $(SHARE),0/1)
+
+# Every order of the steps of a few processes at the latch, and SCHEDULES (10000) orders of many, four times: some minutes. The model
+# checker's build has flags of its own, and a folder of its own.
+interleavings: $(STAMP)
+	cd native && RUSTFLAGS='--cfg ama2sec_shuttle --cfg curve25519_dalek_backend="serial"' CARGO_TARGET_DIR=$(abspath native/target/shuttle) \
+		cargo test --profile interleavings --locked --package ama2sec-core --test halt_interleavings -- --nocapture
 
 check: $(BUILT)
 	$(VENV)/bin/ruff format --check .
