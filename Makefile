@@ -17,7 +17,7 @@ LIBPYTHON := import os, sys, sysconfig; at, name = map(sysconfig.get_config_var,
 # Either would silently hide the flags of .cargo/config.toml. Builds with flags of their own call cargo (see CONTRIBUTING.md).
 unexport RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 
-.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate enumerate-workflows enumerate-rollbacks enumerate-undone machine test-crash lock presupposed install build clean outside-vectors
+.PHONY: all demo test test-rust test-python check format bench bench-avx2 dag-git enumerate enumerate-workflows enumerate-rollbacks enumerate-undone machine interleavings test-crash lock presupposed install build clean outside-vectors
 
 all: build
 
@@ -82,6 +82,12 @@ enumerate-undone: $(BUILT)
 # A realm under whatever is done to it, in both implementations and a model: so many runs of ten realms, different ones each time with SEED.
 machine: $(BUILT)
 	AMA2SEC_MACHINE=$(or $(RUNS),200) AMA2SEC_SEED=$(or $(SEED),$(shell date +%s)) $(PY) -m pytest -q tests/properties/test_realm_machine.py
+
+# Every order of the steps of a few processes at the latch, and SCHEDULES (10000) orders of many, four times: some minutes. The model
+# checker's build has flags of its own, and a folder of its own.
+interleavings: $(STAMP)
+	cd native && RUSTFLAGS='--cfg ama2sec_shuttle --cfg curve25519_dalek_backend="serial"' CARGO_TARGET_DIR=$(abspath native/target/shuttle) \
+		cargo test --profile interleavings --locked --package ama2sec-core --test halt_interleavings -- --nocapture
 
 check: $(BUILT)
 	$(VENV)/bin/ruff format --check .

@@ -12,7 +12,10 @@ FILES = {
     "a program that calls this library": ("test_calling_program.py",),
     "a member who wants a step that is not open to him": ("test_member_who_wants_a_step.py",),
     "whoever wants undone what stands against him": ("test_whoever_rolls_back.py",),
-    "whoever wants a realm to go on that somebody has stopped": ("test_whoever_goes_on.py",),
+    "whoever wants a realm to go on that somebody has stopped": (
+        "test_whoever_goes_on.py",
+        "test_stopped_under_way.py",
+    ),
     "whoever wants a realm to stand still, without the file or a key": ("test_whoever_stops.py",),
     "a person at the same machine": ("test_person_at_the_machine.py",),
 }

@@ -311,3 +311,25 @@ fn a_stop_of_an_agent_holds_messages_to_it() {
     assert_eq!(desk.engine.check_passage(&record.id, Some(&agent)).unwrap_err().code, Code::Latched);
     assert_eq!(desk.engine.check_passage(&[9; 32], None).unwrap_err().code, Code::ArgumentRange);
 }
+
+#[test]
+fn an_engine_that_died_before_it_settled_the_slots_leaves_a_stop_that_can_be_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.db");
+    let (mut desk, who) = filed(&path);
+    let realm = desk.realm();
+    let outside = Latch::beside(&sidecar_of(&path)).unwrap();
+    let content = Content::Local { salt: [3; 16], time: START, scope: Scope::Realm.encode(), reason: "enough".into() };
+    outside.stop(content.clone()).unwrap();
+    assert_eq!(refused(&mut desk), Some(Code::Latched));
+    let signed = outside.look().stops[0].clone();
+    // It is in the log, and its slot is as it was before: whoever committed it was killed right behind that.
+    assert!(outside.replace(&signed, content).unwrap());
+    desk.engine = attached(&path, &realm);
+    assert_eq!(refused(&mut desk), Some(Code::Latched));
+    let halts = live(&desk);
+    let resume = resume_by(&desk, who, &halts);
+    assert!(matches!(desk.submit(&resume), Answer::Sequenced { error: None, .. }));
+    assert_eq!(refused(&mut desk), None);
+    assert!(outside.look().is_clear());
+}

@@ -4,13 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::libc;
-
 use super::layout::{Content, GATE, GATES, Word, busy, gate_at};
 use super::sidecar::{Sidecar, held};
+use super::sync::{Mutex, Patience, pause};
 use crate::errors::{Code, Error, Result};
-use std::os::unix::fs::FileExt;
-use std::sync::Mutex;
 
 const STEP: Duration = Duration::from_micros(200);
 
@@ -47,7 +44,7 @@ impl Gate {
     pub fn of(sidecar: &Arc<Sidecar>) -> Result<Gate> {
         let mut own = held(&sidecar.own);
         for gate in (0..GATES).filter(|gate| !own.contains(gate)).collect::<Vec<_>>() {
-            if sidecar.lock(gate_at(gate), GATE, libc::F_WRLCK) {
+            if sidecar.medium.lock(gate_at(gate), GATE) {
                 own.insert(gate);
                 drop(own);
                 let taken = Gate { place: Mutex::new(Some((Arc::clone(sidecar), gate))), inside: Mutex::default() };
@@ -62,7 +59,7 @@ impl Gate {
     fn write(&self, word: Word) {
         if let Some((sidecar, gate)) = &*held(&self.place) {
             // What cannot be written cannot be overwritten by a stop either.
-            let _ = sidecar.file.write_all_at(&word.encode(), gate_at(*gate));
+            let _ = sidecar.medium.write_at(&word.encode(), gate_at(*gate));
         }
     }
 
@@ -95,13 +92,15 @@ impl Gate {
         });
     }
 
-    /// The holder of a ticket has looked: his new one.
-    pub fn looked(&self, ticket: u64) -> u64 {
+    /// The holder of a ticket has looked, and acts on this epoch: his new one. Where somebody else has seen a later one meanwhile, he has
+    /// not seen it, and keeps his.
+    pub fn looked(&self, ticket: u64, epoch: u64) -> u64 {
         self.change(|inside| {
-            if ticket != inside.generation {
-                inside.stale = inside.stale.saturating_sub(1);
-                inside.fresh += 1;
+            if ticket == inside.generation || epoch != inside.seen {
+                return ticket;
             }
+            inside.stale = inside.stale.saturating_sub(1);
+            inside.fresh += 1;
             inside.generation
         })
     }
@@ -123,8 +122,8 @@ impl Gate {
     pub fn close(&self) {
         if let Some((sidecar, gate)) = held(&self.place).take() {
             let mut own = held(&sidecar.own);
-            let _ = sidecar.file.write_all_at(&Word::default().encode(), gate_at(gate));
-            sidecar.lock(gate_at(gate), GATE, libc::F_UNLCK);
+            let _ = sidecar.medium.write_at(&Word::default().encode(), gate_at(gate));
+            sidecar.medium.unlock(gate_at(gate), GATE);
             own.remove(&gate);
         }
     }
@@ -139,11 +138,11 @@ impl Drop for Gate {
 /// The gates that somebody holds, with what they say.
 fn gates_of(sidecar: &Sidecar) -> Option<Vec<Word>> {
     let mut bytes = vec![0; GATES * GATE];
-    sidecar.file.read_exact_at(&mut bytes, gate_at(0)).ok()?;
+    sidecar.medium.read_at(&mut bytes, gate_at(0)).ok()?;
     let own = held(&sidecar.own).clone();
     let mut found = Vec::new();
     for (gate, bytes) in bytes.chunks_exact(GATE).enumerate() {
-        if own.contains(&gate) || sidecar.is_held_elsewhere(gate_at(gate), GATE) {
+        if own.contains(&gate) || sidecar.medium.is_held_elsewhere(gate_at(gate), GATE) {
             found.push(Word::read(bytes.try_into().ok()?));
         }
     }
@@ -153,25 +152,25 @@ fn gates_of(sidecar: &Sidecar) -> Option<Vec<Word>> {
 /// halt.5.3: whether nobody is on his way any more who may not have seen what is latched now; the dead do not count. True by what the
 /// gates say alone.
 pub(super) fn quiesce(sidecar: Option<&Sidecar>, memory: &Gate, epoch: impl Fn() -> u64, longest: Duration) -> bool {
-    let end = Instant::now() + longest;
     let Some(sidecar) = sidecar else {
-        return wait(end, || [0, busy(epoch(), 0)].contains(&memory.state()));
+        return wait(longest, || [0, busy(epoch(), 0)].contains(&memory.state()));
     };
-    wait(end, || {
+    wait(longest, || {
         let (Some(epoch), Some(gates)) = (sidecar.epoch(), gates_of(sidecar)) else { return false };
         gates.iter().all(|gate| gate.state == 0 || gate.state == busy(epoch, 0))
     })
 }
 
-fn wait(end: Instant, mut done: impl FnMut() -> bool) -> bool {
+fn wait(longest: Duration, mut done: impl FnMut() -> bool) -> bool {
+    let mut patience = Patience::of(longest);
     loop {
         if done() {
             return true;
         }
-        if Instant::now() >= end {
+        if patience.is_over() {
             return false;
         }
-        std::thread::sleep(STEP);
+        pause(STEP);
     }
 }
 
@@ -199,7 +198,7 @@ pub(super) fn drill(sidecar: &Sidecar, id: [u8; 16], longest: Duration) -> Resul
         (gates.len(), saw)
     };
     let took = AtomicU64::new(0);
-    wait(begun + longest, || {
+    wait(longest, || {
         let (gates, saw) = count();
         took.store(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         gates == saw
@@ -207,4 +206,27 @@ pub(super) fn drill(sidecar: &Sidecar, id: [u8; 16], longest: Duration) -> Resul
     let (gates, saw) = count();
     sidecar.free(written.slot, &content)?;
     Ok(Drill { gates, saw, took: Duration::from_micros(took.into_inner()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_looked_before_another_saw_the_change_has_not_seen_it() {
+        let gate = Gate::in_memory();
+        gate.saw(2);
+        let (one, other) = (gate.enter(), gate.enter());
+        // One has read the latch; then it changes, and the other is the first to see that.
+        gate.saw(4);
+        let other = gate.looked(other, 4);
+        let one = gate.looked(one, 2);
+        assert_eq!(gate.state(), busy(4, 1), "one acts on what was before");
+        gate.leave(other);
+        assert_eq!(gate.state(), busy(4, 1));
+        let one = gate.looked(one, 4);
+        assert_eq!(gate.state(), busy(4, 0));
+        gate.leave(one);
+        assert_eq!(gate.state(), 0);
+    }
 }

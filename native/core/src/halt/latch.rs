@@ -1,14 +1,15 @@
 //! The latch: what is stopped on this host, asked at every gate (halt.5).
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::gates::{self, Drill, Gate};
 use super::layout::{Content, Header};
 use super::scope::Scope;
-use super::sidecar::{Sidecar, Written, fresh, held};
+use super::sidecar::{Sidecar, Written, held};
+use super::sync::{AtomicBool, Mutex, PoisonError, RwLock, fresh};
 use crate::errors::{Code, Error, Result};
 use crate::message::Id;
 
@@ -51,7 +52,7 @@ impl Entered<'_> {
     /// What is latched now: from here on he acts on that.
     pub fn look(&mut self) -> Arc<Latched> {
         let latched = self.latch.look();
-        self.ticket = self.latch.gate.looked(self.ticket);
+        self.ticket = self.latch.gate.looked(self.ticket, latched.epoch);
         latched
     }
 }
@@ -95,7 +96,10 @@ impl Latch {
 
     /// Of a program that has the realm open: it holds a gate. Raises as `Sidecar::open`, and `ArgumentRange` for one program too many.
     pub fn open(path: &Path) -> Result<Latch> {
-        let sidecar = Sidecar::open(path)?;
+        Latch::gated(Sidecar::open(path)?)
+    }
+
+    pub(super) fn gated(sidecar: Arc<Sidecar>) -> Result<Latch> {
         let gate = Gate::of(&sidecar)?;
         Ok(Latch::with(Some(sidecar), gate))
     }
@@ -113,7 +117,7 @@ impl Latch {
         latch
     }
 
-    fn with(sidecar: Option<Arc<Sidecar>>, gate: Gate) -> Latch {
+    pub(super) fn with(sidecar: Option<Arc<Sidecar>>, gate: Gate) -> Latch {
         let latch = Latch {
             place: RwLock::new(sidecar.map_or(Place::Memory, Place::Open)),
             gate,
@@ -224,7 +228,7 @@ impl Latch {
             None => Ok(Written { slot: self.remember(content.clone()) }),
             Some(sidecar) => match sidecar.take(&content)? {
                 Some(written) => Ok(written),
-                None => sidecar.take_last(&wide(&content)),
+                None => sidecar.take_over(&wide(&content)),
             },
         });
         written.map(Some).inspect_err(|_| {
@@ -306,8 +310,8 @@ impl Latch {
     /// The same by hand, for who cannot hold on to a value: he goes in, and has looked; the ticket is for `go_out`.
     pub fn go_in(&self) -> u64 {
         let ticket = self.gate.enter();
-        self.look();
-        self.gate.looked(ticket)
+        let epoch = self.look().epoch;
+        self.gate.looked(ticket, epoch)
     }
 
     pub fn go_out(&self, ticket: u64) {

@@ -24,9 +24,9 @@ pub(super) const CONTENT: usize = 4_608;
 /// Operators and roots that the sidecar names.
 pub(super) const PEOPLE: usize = 60;
 /// How many processes can have the realm open at once.
-pub(super) const GATES: usize = 64;
+pub(super) const GATES: usize = if cfg!(ama2sec_shuttle) { 3 } else { 64 };
 /// How many halts and resumes can be latched or wait.
-pub const SLOTS: usize = 128;
+pub const SLOTS: usize = if cfg!(ama2sec_shuttle) { 6 } else { 128 };
 /// The bytes of a sidecar.
 pub(super) const LENGTH: u64 = CONTENTS_AT + (SLOTS * CONTENT) as u64;
 

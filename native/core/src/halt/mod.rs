@@ -6,6 +6,17 @@ mod layout;
 mod scope;
 mod sidecar;
 
+#[cfg(not(ama2sec_shuttle))]
+mod medium;
+#[cfg(not(ama2sec_shuttle))]
+mod sync;
+
+/// What stands in for the file, the locks and the time while the model checker runs (decision 0015).
+#[cfg(ama2sec_shuttle)]
+pub mod model;
+#[cfg(ama2sec_shuttle)]
+use model::{medium, sync};
+
 pub use gates::Drill;
 pub use latch::{Entered, Latch, Latched, Stop};
 pub use layout::{Content, Header, SLOTS};

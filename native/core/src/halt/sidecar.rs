@@ -1,24 +1,17 @@
-//! The sidecar file: made once, then only overwritten (halt.4). Who has it open shares one descriptor in a process, because closing any
-//! descriptor of a file drops all of the process's locks on it.
+//! The sidecar file: made once, then only overwritten (halt.4). Who has it open shares one descriptor in a process: where locks are a
+//! process's, closing any other would drop them.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-
-use std::time::Duration;
-
-use nix::fcntl::{FcntlArg, fcntl};
-use nix::libc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::layout::{
     CONTENT, Content, EPOCH_AT, HEAD, HEADER_BYTES, Header, LENGTH, PEOPLE, PEOPLE_AT, SLOTS, content_at, head_at,
     length_of,
 };
+use super::medium::{Inode, Medium};
+use super::sync::{Mutex, MutexGuard, PoisonError, fresh};
 use crate::errors::{Code, Error, Result};
 use crate::message::Id;
 
@@ -34,18 +27,14 @@ pub struct Written {
 /// A sidecar that was there and sound when it was opened.
 #[derive(Debug)]
 pub struct Sidecar {
-    pub(super) file: File,
-    path: PathBuf,
-    inode: Inode,
+    pub(super) medium: Medium,
     /// Who writes in this process; it guards no data.
     writing: Mutex<()>,
     /// Gates of this process: its own locks do not keep it out.
     pub(super) own: Mutex<HashSet<usize>>,
 }
 
-type Inode = (u64, u64);
-
-static OPEN: OnceLock<Mutex<HashMap<Inode, Weak<Sidecar>>>> = OnceLock::new();
+static OPEN: OnceLock<std::sync::Mutex<HashMap<Inode, Weak<Sidecar>>>> = OnceLock::new();
 
 /// Where the sidecar of a realm's file is.
 pub fn sidecar_of(realm: &Path) -> PathBuf {
@@ -73,20 +62,7 @@ fn named(fault: &io::Error) -> Error {
 impl Sidecar {
     /// A new one with its full size, on the disk. Raises `FileExists`, `LogFull`, `LogReadOnly`, `LogFailed`.
     pub fn create(path: &Path, header: &Header) -> Result<()> {
-        let made = || -> io::Result<()> {
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            // Zeros that are written, not a hole: what has a place on the disk can be overwritten when the disk is full.
-            let zeros = vec![0; 64 * 1024];
-            let mut at = 0;
-            while at < LENGTH {
-                let part = zeros.get(..zeros.len().min((LENGTH - at) as usize)).unwrap_or_default();
-                file.write_all_at(part, at)?;
-                at += part.len() as u64;
-            }
-            file.write_all_at(&header.encode(), 0)?;
-            file.sync_all()
-        };
-        made().map_err(|fault| {
+        Medium::create(path, &header.encode()).map_err(|fault| {
             if fault.kind() != io::ErrorKind::AlreadyExists {
                 // Half a sidecar is none.
                 let _ = std::fs::remove_file(path);
@@ -97,33 +73,27 @@ impl Sidecar {
 
     /// The one that is there. Raises `FileUnreadable`, `LogReadOnly`, `LatchForm`.
     pub fn open(path: &Path) -> Result<Arc<Sidecar>> {
-        let mut open = held(OPEN.get_or_init(Mutex::default));
-        let there = std::fs::metadata(path).map_err(|fault| named(&fault))?;
-        if !there.is_file() {
-            return Err(Error::new(Code::LatchForm, "a sidecar", "no plain file"));
-        }
-        let inode = (there.dev(), there.ino());
+        let mut open = OPEN.get_or_init(Default::default).lock().unwrap_or_else(PoisonError::into_inner);
+        let inode = Medium::inode_of(path).map_err(|fault| named(&fault))?;
+        let inode = inode.ok_or_else(|| Error::new(Code::LatchForm, "a sidecar", "no plain file"))?;
         if let Some(known) = open.get(&inode).and_then(Weak::upgrade) {
             return Ok(known);
         }
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(|fault| named(&fault))?;
-        let opened = file.metadata().map_err(|fault| named(&fault))?;
-        let sidecar = Sidecar {
-            file,
-            path: path.to_owned(),
-            inode: (opened.dev(), opened.ino()),
-            writing: Mutex::default(),
-            own: Mutex::default(),
-        };
-        sidecar.header()?;
-        let sidecar = Arc::new(sidecar);
+        let sidecar = Sidecar::on(Medium::open(path).map_err(|fault| named(&fault))?)?;
         open.retain(|_, known| known.strong_count() > 0);
-        open.insert(sidecar.inode, Arc::downgrade(&sidecar));
+        open.insert(sidecar.medium.inode(), Arc::downgrade(&sidecar));
         Ok(sidecar)
     }
 
+    /// Raises `LatchForm`.
+    pub(super) fn on(medium: Medium) -> Result<Arc<Sidecar>> {
+        let sidecar = Sidecar { medium, writing: Mutex::default(), own: Mutex::default() };
+        sidecar.header()?;
+        Ok(Arc::new(sidecar))
+    }
+
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.medium.path()
     }
 
     /// Raises `LatchForm`.
@@ -135,21 +105,21 @@ impl Sidecar {
 
     fn read_header(&self) -> Option<(Header, u64)> {
         let mut bytes = [0; HEADER_BYTES];
-        self.file.read_exact_at(&mut bytes, 0).ok()?;
-        (self.file.metadata().ok()?.len() == LENGTH).then_some(())?;
+        self.medium.read_at(&mut bytes, 0).ok()?;
+        (self.medium.length().ok()? == LENGTH).then_some(())?;
         Header::read(&bytes)
     }
 
     /// Says whose sidecar it is, where that was not known when it was made.
     pub fn name(&self, header: &Header) -> Result<()> {
         let _turn = held(&self.writing);
-        self.file.write_all_at(&header.encode(), 0).map_err(|fault| named(&fault))
+        self.medium.write_at(&header.encode(), 0).map_err(|fault| named(&fault))
     }
 
     /// Kid and agent id of who may resume, as an engine has written them: a hint, and no more.
     pub(super) fn people(&self) -> Vec<(Id, Id)> {
         let mut bytes = vec![0; PEOPLE * 64];
-        if self.file.read_exact_at(&mut bytes, PEOPLE_AT).is_err() {
+        if self.medium.read_at(&mut bytes, PEOPLE_AT).is_err() {
             return Vec::new();
         }
         let id = |part: &[u8]| -> Option<Id> { part.try_into().ok().filter(|id| *id != [0; 32]) };
@@ -161,20 +131,18 @@ impl Sidecar {
         let mut bytes: Vec<u8> = people.iter().take(PEOPLE).flat_map(|(kid, agent)| [*kid, *agent].concat()).collect();
         bytes.resize(PEOPLE * 64, 0);
         // A hint that is not written is one that nobody finds.
-        let _ = self.file.write_all_at(&bytes, PEOPLE_AT);
+        let _ = self.medium.write_at(&bytes, PEOPLE_AT);
     }
 
     /// Another number after each change. None: it cannot be read.
     pub(super) fn epoch(&self) -> Option<u64> {
         let mut bytes = [0; 8];
-        self.file.read_exact_at(&mut bytes, EPOCH_AT).ok()?;
+        self.medium.read_at(&mut bytes, EPOCH_AT).ok()?;
         Some(u64::from_be_bytes(bytes))
     }
 
-    /// Whether the path is still the file that was opened, whole.
     pub(super) fn is_there(&self) -> bool {
-        std::fs::metadata(&self.path)
-            .is_ok_and(|there| (there.dev(), there.ino()) == self.inode && there.len() == LENGTH)
+        self.medium.is_there()
     }
 
     /// All slots that are taken, three times if need be. None: stopped.
@@ -185,12 +153,12 @@ impl Sidecar {
     fn read_slots(&self) -> Option<Vec<(usize, Content)>> {
         self.read_header()?;
         let mut heads = vec![0; SLOTS * HEAD];
-        self.file.read_exact_at(&mut heads, head_at(0)).ok()?;
+        self.medium.read_at(&mut heads, head_at(0)).ok()?;
         let mut found = Vec::new();
         for (slot, head) in heads.chunks_exact(HEAD).enumerate() {
             let head: &[u8; HEAD] = head.try_into().ok()?;
             let mut content = vec![0; length_of(head)? as usize];
-            self.file.read_exact_at(&mut content, content_at(slot)).ok()?;
+            self.medium.read_at(&mut content, content_at(slot)).ok()?;
             if let Some(content) = Content::read(head, &content).ok()? {
                 found.push((slot, content));
             }
@@ -209,24 +177,18 @@ impl Sidecar {
         Ok(None)
     }
 
-    /// Overwrites the last slot: whoever does so stops the realm, as whoever did before.
-    pub(super) fn take_last(&self, content: &Content) -> Result<Written> {
+    /// No slot is free: overwrites the last one, or where somebody is at it the one before, and so on. Whoever is suspended there delays
+    /// nobody; and nothing is written without the lock, because whoever holds it may be about to free what he has seen. Raises `LogFailed`
+    /// where all are held, and what writing raises.
+    pub(super) fn take_over(&self, content: &Content) -> Result<Written> {
         let _turn = held(&self.writing);
         let (head, bytes) = encoded(content)?;
-        // Whoever frees it holds the lock for a moment; whoever was suspended meanwhile delays nobody.
-        let at = head_at(LAST);
-        let locked = (0..100).any(|_| {
-            self.lock(at, HEAD, libc::F_WRLCK) || {
-                std::thread::sleep(Duration::from_micros(100));
-                false
-            }
-        });
-        let put = self.write(LAST, &head, &bytes);
-        if locked {
-            self.lock(at, HEAD, libc::F_UNLCK);
-        }
+        let slot = (0..SLOTS).rev().find(|slot| self.medium.lock(head_at(*slot), HEAD));
+        let slot = slot.ok_or_else(|| Error::new(Code::LogFailed, "a slot that nobody is at", "none"))?;
+        let put = self.write(slot, &head, &bytes);
+        self.medium.unlock(head_at(slot), HEAD);
         put.map_err(|fault| named(&fault))?;
-        Ok(Written { slot: LAST })
+        Ok(Written { slot })
     }
 
     /// Writes other content into a slot, if it still has what the caller has seen there. Whether it had.
@@ -239,7 +201,7 @@ impl Sidecar {
     /// had; a slot that others have filled meanwhile is theirs.
     pub(super) fn free(&self, slot: usize, seen: &Content) -> Result<bool> {
         self.change(slot, &encoded(seen)?.0, || {
-            self.file.write_all_at(&[0; HEAD], head_at(slot))?;
+            self.medium.write_at(&[0; HEAD], head_at(slot))?;
             self.changed()
         })
     }
@@ -255,7 +217,7 @@ impl Sidecar {
         let changed = self.locked(slot, seen, change)?;
         if changed {
             // If this is lost with the machine, it is done again.
-            let _ = self.file.sync_data();
+            let _ = self.medium.sync_data();
         }
         Ok(changed)
     }
@@ -263,12 +225,12 @@ impl Sidecar {
     /// Does something under the lock of a slot, if its head is this one. False: it is another, or somebody else is at it.
     fn locked(&self, slot: usize, head: &[u8; HEAD], act: impl FnOnce() -> io::Result<()>) -> Result<bool> {
         let at = head_at(slot);
-        if !self.lock(at, HEAD, libc::F_WRLCK) {
+        if !self.medium.lock(at, HEAD) {
             return Ok(false);
         }
         let done = || -> io::Result<bool> {
             let mut there = [0; HEAD];
-            self.file.read_exact_at(&mut there, at)?;
+            self.medium.read_at(&mut there, at)?;
             if there != *head {
                 return Ok(false);
             }
@@ -276,60 +238,27 @@ impl Sidecar {
             Ok(true)
         };
         let done = done();
-        self.lock(at, HEAD, libc::F_UNLCK);
+        self.medium.unlock(at, HEAD);
         done.map_err(|fault| named(&fault))
     }
 
     /// Content, head, epoch: what is not whole is free (halt.4.3).
     fn write(&self, slot: usize, head: &[u8; HEAD], bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, content_at(slot))?;
-        self.file.write_all_at(head, head_at(slot))?;
+        self.medium.write_at(bytes, content_at(slot))?;
+        self.medium.write_at(head, head_at(slot))?;
         self.changed()
     }
 
     /// Whether the disk has all that was written. If not, somebody should know: it takes nothing back.
     pub(super) fn sync(&self) -> bool {
-        self.file.sync_data().is_ok()
+        self.medium.sync_data().is_ok()
     }
 
     fn changed(&self) -> io::Result<()> {
-        self.file.write_all_at(&fresh().to_be_bytes(), EPOCH_AT)
-    }
-
-    /// Tries once. Whether it was had.
-    pub(super) fn lock(&self, at: u64, length: usize, kind: libc::c_int) -> bool {
-        fcntl(&self.file, FcntlArg::F_SETLK(&range(at, length, kind))).is_ok()
-    }
-
-    /// Whether another process holds these bytes; what cannot be found out counts as held.
-    pub(super) fn is_held_elsewhere(&self, at: u64, length: usize) -> bool {
-        let mut asked = range(at, length, libc::F_WRLCK);
-        match fcntl(&self.file, FcntlArg::F_GETLK(&mut asked)) {
-            Ok(_) => libc::c_int::from(asked.l_type) != libc::F_UNLCK,
-            Err(_) => true,
-        }
+        self.medium.write_at(&fresh().to_be_bytes(), EPOCH_AT)
     }
 }
 
 fn encoded(content: &Content) -> Result<([u8; HEAD], Vec<u8>)> {
     content.encode().ok_or_else(|| Error::new(Code::LatchForm, format!("at most {CONTENT} bytes in a slot"), "more"))
-}
-
-fn range(at: u64, length: usize, kind: libc::c_int) -> libc::flock {
-    libc::flock {
-        l_type: i16::try_from(kind).unwrap_or_default(),
-        l_whence: i16::try_from(libc::SEEK_SET).unwrap_or_default(),
-        l_start: i64::try_from(at).unwrap_or(i64::MAX),
-        l_len: i64::try_from(length).unwrap_or(i64::MAX),
-        l_pid: 0,
-    }
-}
-
-/// A number that nobody has had: only that it differs is ever asked.
-pub(super) fn fresh() -> u64 {
-    static RANDOM: OnceLock<RandomState> = OnceLock::new();
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    RANDOM.get_or_init(RandomState::new).hash_one((count, now, std::process::id()))
 }

@@ -133,7 +133,10 @@ impl<L: Log> Engine<L> {
     }
 
     fn header(&self) -> Result<Header> {
-        let core = self.core()?;
+        self.header_in(&*self.core()?)
+    }
+
+    fn header_in(&self, core: &Core) -> Result<Header> {
         let registry = core.replica.state().founded()?;
         let agent = registry.sequencer_with(self.key.public()).map_or([0; 32], |agent| agent.id);
         Ok(Header { realm: *registry.realm(), sequencer: (agent, *self.key.public().thumbprint()) })
@@ -147,7 +150,7 @@ impl<L: Log> Engine<L> {
             self.latch.set_people(&known.people);
         }
         self.renew(&core);
-        let latched: BTreeSet<Id> = self.latch.look().stops.iter().filter_map(id_of_signed).collect();
+        let latched: BTreeSet<Id> = self.latch.look().stops.iter().filter_map(|stop| self.id_of(&core, stop)).collect();
         let halts = core.replica.state().founded()?.halts();
         for id in halts.all().map(|(id, _)| id).filter(|id| halts.is_live(id) && !latched.contains(*id)) {
             if let Some(position) = core.position(id) {
@@ -342,9 +345,31 @@ impl<L: Log> Engine<L> {
         };
         let now = if firsts.is_empty() { None } else { Some(self.latch.look()) };
         for stop in &now.as_deref().unwrap_or(latched).stops {
-            if id_of_signed(stop).is_some_and(|id| registry.halts().get(&id).is_some_and(|halt| halt.until.is_some())) {
+            if self
+                .id_of(core, stop)
+                .is_some_and(|id| registry.halts().get(&id).is_some_and(|halt| halt.until.is_some()))
+            {
                 let _ = self.latch.free(stop);
             }
+        }
+    }
+
+    /// By which id the registry knows what is in a slot: that of its envelope; or of the local halt that it became, where whoever committed
+    /// that was killed before the slot said so.
+    fn id_of(&self, core: &Core, stop: &Stop) -> Option<Id> {
+        let halts = core.replica.state().registry()?.halts();
+        let header = self.header_in(core).ok()?;
+        match &stop.content {
+            Content::Signed(envelope) => {
+                let parsed = UnverifiedEnvelope::parse(envelope).ok()?;
+                if halts.get(parsed.id()).is_some() {
+                    return Some(*parsed.id());
+                }
+                let Claims { time, salt, .. } = *parsed.claims();
+                let HaltPart { scope, reason } = part_of(parsed.claims());
+                local_halt_id(&header, &Content::Local { salt, time, scope, reason })
+            }
+            other => local_halt_id(&header, other),
         }
     }
 
@@ -353,7 +378,7 @@ impl<L: Log> Engine<L> {
         let state = core.replica.state();
         let has_ended = |stop: &&Stop| {
             let signed = firsts.iter().find(|first| first.stop == **stop).and_then(|first| first.incoming.id());
-            let id = signed.or_else(|| id_of_signed(stop));
+            let id = signed.or_else(|| self.id_of(core, stop));
             let halt = id.and_then(|id| state.registry()?.halts().get(&id));
             halt.is_some_and(|halt| halt.until.is_some())
         };
