@@ -551,13 +551,13 @@ def chosen(which: str) -> list[tuple[str, Steps]]:
     return whole if which == "drawn" else [each for each in whole if each in firsts.values()]
 
 
-def main(depth: int, which: str) -> None:
-    """What was met in some definitions; a line for each that is done."""
+def main(depth: int, which: str, both: int) -> None:
+    """What was met in some definitions, up to ``both`` moves in both implementations; a line for each that is done."""
     count: Counter[str] = Counter()
     for name, steps in chosen(which):
         explore(steps, depth, Quick(steps), count)
         signed = Signed(steps)
-        explore(steps, max(1, depth - 3), signed, count)
+        explore(steps, both, signed, count)
         for walked in range(depth):
             walk(Game(steps, signed, signed.world.realm.time), Random(f"{name} {walked}"), 2 * depth, count)
         count["compared"] += signed.compared
@@ -568,4 +568,6 @@ def main(depth: int, which: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 4, sys.argv[2] if len(sys.argv) > 2 else "0/1")
+    given = dict(enumerate(sys.argv))
+    moves = int(given.get(1, 4))
+    main(moves, given.get(2, "0/1"), int(given.get(3, max(1, moves - 3))))
