@@ -134,7 +134,7 @@ def test_a_stop_during_a_rollback(tmp_path: Path, moment: str, monkeypatch: pyte
 
 
 def test_a_flood_of_agents_is_quiet_at_once(tmp_path: Path) -> None:
-    """AGENTS=1000 for as many, in some minutes. Each sends, forks and spawns as fast as it can."""
+    """AGENTS=10000 for as many, in ten minutes. Each sends, forks and spawns as fast as it can."""
     asyncio.run(flood(tmp_path / "orders.db"))
 
 
@@ -251,3 +251,27 @@ def test_whoever_has_said_that_it_is_stopped_may_be_killed(tmp_path: Path) -> No
         realm.agent("sales").send("past it")
     # Its slots are those of the log now, and none is lost.
     assert {each.reason for each in ama2sec.stop_status(path).stops} == {f"turn {turn}" for turn in range(6)}
+
+
+def test_a_forked_child_takes_no_gate_from_its_parent_and_passes_none(tmp_path: Path) -> None:
+    """What it has inherited is its parent's: it is stopped there, lets nothing go, and can stop both."""
+    path = tmp_path / "orders.db"
+    script = """
+import os, sys
+import ama2sec
+from ama2sec import halt, sync
+with sync.Realm.dev(sys.argv[1]) as realm:
+    engine = realm.engine
+    assert engine.halts.is_clear
+    child = os.fork()
+    if child == 0:
+        passes = engine.halts.is_clear
+        ama2sec.stop(sys.argv[1], reason="a child", wait_ms=0)
+        os._exit(passes)
+    assert os.waitpid(child, 0)[1] == 0
+    print(halt.drill(sys.argv[1], wait_ms=2000).programs, [each.reason for each in ama2sec.stop_status(sys.argv[1]).stops], flush=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, path], capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, b"1 ['a child']\n"), done.stderr

@@ -11,9 +11,9 @@ use ama2sec_core::errors::Code;
 use ama2sec_core::halt::Scope;
 use ama2sec_core::identity::Purpose;
 use ama2sec_core::message::{Id, Output, Proposal};
+use ama2sec_core::realm::State;
 use ama2sec_core::realm::definition::Definition;
 use ama2sec_core::realm::draft::Seen;
-use ama2sec_core::realm::State;
 use support::flow::{Doc, Word, document};
 use support::*;
 

@@ -57,7 +57,7 @@ impl Gate {
     }
 
     fn write(&self, word: Word) {
-        if let Some((sidecar, gate)) = &*held(&self.place) {
+        if let Some((sidecar, gate)) = held(&self.place).as_ref().filter(|(sidecar, _)| sidecar.is_ours()) {
             // What cannot be written cannot be overwritten by a stop either.
             let _ = sidecar.medium.write_at(&word.encode(), gate_at(*gate));
         }
@@ -120,7 +120,8 @@ impl Gate {
 impl Gate {
     /// Lets others have it.
     pub fn close(&self) {
-        if let Some((sidecar, gate)) = held(&self.place).take() {
+        // A forked child lets nothing go: it is its parent's.
+        if let Some((sidecar, gate)) = held(&self.place).take().filter(|(sidecar, _)| sidecar.is_ours()) {
             let mut own = held(&sidecar.own);
             let _ = sidecar.medium.write_at(&Word::default().encode(), gate_at(gate));
             sidecar.medium.unlock(gate_at(gate), GATE);

@@ -65,6 +65,7 @@ impl Drop for Entered<'_> {
 
 const GONE: &str = "the sidecar is gone, or another file is in its place";
 const CLOSED: &str = "the realm was closed in this program";
+const FORKED: &str = "the realm was opened by another process, of which this is a child";
 const UNREADABLE: &str = "the sidecar cannot be read";
 
 /// Where what is latched is written down.
@@ -134,7 +135,8 @@ impl Latch {
     fn sidecar(&self) -> Result<Option<Arc<Sidecar>>> {
         let path = match &*self.place.read().unwrap_or_else(PoisonError::into_inner) {
             Place::Memory => return Ok(None),
-            Place::Open(sidecar) => return Ok(Some(Arc::clone(sidecar))),
+            Place::Open(sidecar) if sidecar.is_ours() => return Ok(Some(Arc::clone(sidecar))),
+            Place::Open(sidecar) => sidecar.path().to_owned(),
             Place::Closed(path) => path.clone(),
         };
         Sidecar::open(&path).map(Some)
@@ -178,10 +180,17 @@ impl Latch {
             return false;
         }
         match &*self.place.read().unwrap_or_else(PoisonError::into_inner) {
-            Place::Open(sidecar) => seen.fault.is_none() && sidecar.is_there() && sidecar.epoch() == Some(seen.epoch),
+            Place::Open(sidecar) => {
+                seen.fault.is_none() && sidecar.is_ours() && sidecar.is_there() && sidecar.epoch() == Some(seen.epoch)
+            }
             // Closed: nothing passes, whatever the file says.
             Place::Memory | Place::Closed(_) => true,
         }
+    }
+
+    fn is_inherited(&self) -> bool {
+        let place = self.place.read().unwrap_or_else(PoisonError::into_inner);
+        matches!(&*place, Place::Open(sidecar) if !sidecar.is_ours())
     }
 
     fn read(&self, before: Option<&'static str>) -> Arc<Latched> {
@@ -202,6 +211,9 @@ impl Latch {
                 _ => Some(UNREADABLE),
             };
             stops.extend(slots.unwrap_or_default().into_iter().map(|(slot, content)| Stop { slot, content }));
+        }
+        if self.is_inherited() {
+            found.fault = Some(FORKED);
         }
         if self.lost.load(Ordering::SeqCst) {
             found.fault = Some(before.unwrap_or(if sidecar.is_some() { GONE } else { UNREADABLE }));

@@ -28,6 +28,7 @@ pub struct Written {
 #[derive(Debug)]
 pub struct Sidecar {
     pub(super) medium: Medium,
+    process: u32,
     /// Who writes in this process; it guards no data.
     writing: Mutex<()>,
     /// Gates of this process: its own locks do not keep it out.
@@ -76,7 +77,7 @@ impl Sidecar {
         let mut open = OPEN.get_or_init(Default::default).lock().unwrap_or_else(PoisonError::into_inner);
         let inode = Medium::inode_of(path).map_err(|fault| named(&fault))?;
         let inode = inode.ok_or_else(|| Error::new(Code::LatchForm, "a sidecar", "no plain file"))?;
-        if let Some(known) = open.get(&inode).and_then(Weak::upgrade) {
+        if let Some(known) = open.get(&inode).and_then(Weak::upgrade).filter(|known| known.is_ours()) {
             return Ok(known);
         }
         let sidecar = Sidecar::on(Medium::open(path).map_err(|fault| named(&fault))?)?;
@@ -87,9 +88,15 @@ impl Sidecar {
 
     /// Raises `LatchForm`.
     pub(super) fn on(medium: Medium) -> Result<Arc<Sidecar>> {
-        let sidecar = Sidecar { medium, writing: Mutex::default(), own: Mutex::default() };
+        let process = std::process::id();
+        let sidecar = Sidecar { medium, process, writing: Mutex::default(), own: Mutex::default() };
         sidecar.header()?;
         Ok(Arc::new(sidecar))
+    }
+
+    /// Not what a forked child has inherited: its locks are its parent's, and keep neither of them from the other.
+    pub(super) fn is_ours(&self) -> bool {
+        self.process == std::process::id()
     }
 
     pub(super) fn path(&self) -> &Path {
