@@ -46,7 +46,7 @@ impl Shut {
             (Some(grant), Some(known)) => known.chain(grant)?,
             _ => Vec::new(),
         };
-        let case = Covered { conversation, known, definition, id, claims, chain: &chain };
+        let case = Covered::entry((conversation, known), definition, (id, claims), &chain);
         for scope in &self.scopes {
             if case.is_covered_by(scope)? {
                 return Err(latch_fault(format!("a stop of scope {scope}")));
