@@ -246,6 +246,21 @@ def test_a40_around_a_halt(desk: Desk) -> None:
     assert world.talk(desk.talk).branches[fork].undone
 
 
+def test_a_halted_instance_keeps_its_approvals(desk: Desk) -> None:
+    """Behind the quote there is nothing but the words of risk: a rollback that takes no step would take those (rollback.3.31)."""
+    world = desk.world
+    quote = desk.quoted(900)
+    keep = size_of(desk)
+    for who in ("rita", "rob"):
+        desk.take(who, "execute", approves=quote)
+    halted = world.take(world.halt("op", (3, desk.talk, desk.start))).entry.message_id
+    desk.rejected("HaltedByEffect", back(desk, "rita", keep))
+    world.take(world.resume("op", [halted]))
+    branch = world.rolled("rita", desk.talk, keep)
+    assert not world.talk(desk.talk).instances[desk.start].approvals
+    desk.goes_through(branch=branch)
+
+
 # -- to be rid of evidence ---------------------------------------------------------------------------------------------
 
 
