@@ -56,6 +56,8 @@ class Node:
     """How many entries of that branch its author had consumed."""
     parent: Id | None
     merges: tuple[Merged, ...]
+    stands_on: Id | None = None
+    """Of a rollback the last entry that is left of what it cut: what its author had seen is no ancestor of it (spec rollback.4.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ def _node(view: dict[str, Any]) -> Node:
         size=view["size"],
         parent=_maybe(view["parent"]),
         merges=tuple(Merged(Id.from_hex(m["branch"]), m["size"], _maybe(m["last"])) for m in view["merges"]),
+        stands_on=_maybe(view["stands_on"]),
     )
 
 

@@ -258,26 +258,25 @@ class Inbox(AsyncIterator[RealmMessage]):
         last, self._last = self._last, None
         if last is not None and self._acknowledge:
             last.ack()
-        entry = await self._agent.mailbox.take(self._reader)
-        while entry is not None and self._agent.realm.is_undone(entry):
-            # A rollback has taken it back before anybody had it (rollback.5.2).
-            self._agent.mailbox.acknowledge(entry.position)
-            entry = await self._agent.mailbox.take(self._reader)
-        if entry is None:
-            raise StopAsyncIteration
-        try:
-            await self._pass_gate(entry)
-        except BaseException:
-            # It has reached no handler: who waits no longer, or was refused, leaves it for the next turn.
-            self._agent.mailbox.give_back(entry)
-            raise
-        self._last = RealmMessage(self._agent, entry)
-        return self._last
+        while (entry := await self._agent.mailbox.take(self._reader)) is not None:
+            try:
+                if await self._pass_gate(entry):
+                    self._last = RealmMessage(self._agent, entry)
+                    return self._last
+                self._agent.mailbox.acknowledge(entry.position)
+            except BaseException:
+                # It has reached no handler: who waits no longer, or was refused, leaves it for the next turn.
+                self._agent.mailbox.give_back(entry)
+                raise
+        raise StopAsyncIteration
 
-    async def _pass_gate(self, entry: RealmEntry) -> None:
-        """Wait while a stop covers the message or the agent (halt.5.2). Counted until the handler has it: a stop waits for that."""
+    async def _pass_gate(self, entry: RealmEntry) -> bool:
+        """Wait while a stop covers the message or the agent (halt.5.2). Counted until the handler has it: a stop waits for that.
+
+        False: a rollback has taken it back before anybody had it, perhaps while it was waited for (rollback.5.2).
+        """
         agent, halts = self._agent, self._agent.realm.engine.halts
-        while True:
+        while not agent.realm.is_undone(entry):
             ticket = halts.enter()
             try:
                 if not halts.is_clear:
@@ -292,6 +291,7 @@ class Inbox(AsyncIterator[RealmMessage]):
             else:
                 # On the loop's next turn the message has been handed over.
                 asyncio.get_running_loop().call_soon(halts.leave, ticket)
-                return
+                return True
             if not await agent.mailbox.held_up(self._reader):
                 raise StopAsyncIteration
+        return False

@@ -23,13 +23,7 @@ def marks_of(dag: RealmDag, nodes: Sequence[Node], claims: Iterable[tuple[Id, Ma
         for node in nodes
         if node.home is not None and (fates[node.home[0]]["undone"] or node.home[1] >= fates[node.home[0]]["end"])
     }
-    based = {}
-    for node in nodes:
-        if node.kind == "rollback" and node.code is None:
-            # Its parent is what its author had seen; it stands on the prefix that is left (rollback.2.5, 4.4).
-            way = dag.path(node.id, dag.conversation)
-            if way is not None and len(way) > 1:
-                based[node.id] = way[1]
+    based = {node.id: node.stands_on for node in nodes if node.stands_on is not None}
     steps = {id: words for id, said in claims if (words := step_words(said))}  # noqa: A001
     return Marks(frozenset(undone), based, steps)
 

@@ -24,7 +24,13 @@ __all__ = ["Standing", "standing"]
 _SETS: Final = 64
 """Sets of groups, and heads of branches, for which it is asked."""
 _HEADS: Final = 16
+_ALIKE: Final = 16
+"""Agents of one set that are asked until one is a member of the conversation."""
 _ORDER: Final = (
+    "NotAMember",
+    "Halted",
+    "ConversationClosed",
+    "BranchClosed",
     "StepRole",
     "WorkflowEnded",
     "DeadlinePassed",
@@ -35,7 +41,7 @@ _ORDER: Final = (
     "ApprovalsMissing",
     "ContextStale",
 )
-"""Checks 35 to 40 (workflow.3): of several answers the one that came furthest is shown."""
+"""In the order of admission.2: of several answers the one that came furthest is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +129,17 @@ def _answers(source: Asked, conversation: Id, view: Mapping[str, Any], time: int
     """Of each step the best that anybody would get: None, or the code of the check that came furthest."""
     best: dict[str, str | None] = {}
     heads = list(_heads(source, conversation, view))
-    for agent in _askers(source):
+    for alike in _askers(source):
         for branch, size in heads:
-            options = source.ask(
-                "next_steps", conversation, agent=agent, instance=view["id"], branch=branch, size=size, time=time
-            )
-            for option in options:
-                best[option["step"]] = _better(best.get(option["step"], "StepRole"), option["code"])
+            for agent in alike:
+                options = source.ask(
+                    "next_steps", conversation, agent=agent, instance=view["id"], branch=branch, size=size, time=time
+                )
+                for option in options:
+                    code = option["code"]
+                    best[option["step"]] = _better(best.get(option["step"], code), code)
+                if any(option["code"] != "NotAMember" for option in options):
+                    break
     return best
 
 
@@ -139,19 +149,22 @@ def _better(one: str | None, two: str | None) -> str | None:
     return max(one, two, key=lambda code: _ORDER.index(code) if code in _ORDER else -1)
 
 
-def _askers(source: Asked) -> Iterable[str]:
-    """One live agent of each set of groups, the first so many."""
-    found: dict[tuple[str, ...], str] = {}
+def _askers(source: Asked) -> Iterable[list[str]]:
+    """Live agents of each set of groups, the first so many."""
+    found: dict[tuple[str, ...], list[str]] = {}
     for agent in source.ask("registry")["agents"]:
-        if agent["live"] and agent["groups"] and len(found) < _SETS:
-            found.setdefault(tuple(sorted(agent["groups"])), agent["id"])
+        groups = tuple(sorted(agent["groups"]))
+        if agent["live"] and groups and agent["purpose"] == "message" and (groups in found or len(found) < _SETS):
+            alike = found.setdefault(groups, [])
+            if len(alike) < _ALIKE:
+                alike.append(agent["id"])
     return found.values()
 
 
 def _heads(source: Asked, conversation: Id, view: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     """Heads that are open, of the branches in which the instance has gone on, the latest first."""
     branches = [str(conversation), *(each["branch"] for each in [*view["transitions"], *view["approvals"]])]
-    tips = [source.ask("fate", conversation, branch=branch)["tip"] for branch in reversed(branches)]
+    tips = [source.ask("fate", conversation, branch=branch)["tip"] for branch in dict.fromkeys(reversed(branches))]
     for tip in list(dict.fromkeys(tips))[:_HEADS]:
         fate = source.ask("fate", conversation, branch=tip)
         if fate["live"]:

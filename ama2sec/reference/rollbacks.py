@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ama2sec.errors import error
 from ama2sec.reference import hashes
 from ama2sec.reference.codec import encode
-from ama2sec.reference.dag import Branch, Conversation, Instance, Transition
+from ama2sec.reference.dag import Approval, Branch, Conversation, Instance, Transition
 from ama2sec.reference.envelope import Envelope
 from ama2sec.reference.forms import refuse
 from ama2sec.reference.kinds import RollbackClaim
@@ -111,16 +111,28 @@ def _check_effects(registry: Registry, size: int, conversation: Conversation, cu
         match halt.scope if halt.in_force(size) else ():
             case (2, conversation.id, branch):
                 held = branch in lines
-            case (3, conversation.id, instance_id):
-                held = instance_id in touched
+            case (3, conversation.id, bytes(instance_id)):
+                # Its approvals are held as well.
+                held = instance_id in touched or any(
+                    _falls(each, cuts) for each in _approvals(conversation, instance_id)
+                )
             case _:
                 held = False
         if held:
             refuse("HaltedByEffect", "nothing that a halt holds", halt.id.hex())
 
 
+def _falls(what: Transition | Approval, cuts: dict[bytes, int]) -> bool:
+    return what.index >= cuts.get(what.branch, what.index + 1)
+
+
 def _undone(instance: Instance, cuts: dict[bytes, int]) -> list[Transition]:
-    return [taken for taken in instance.transitions if taken.index >= cuts.get(taken.branch, taken.index + 1)]
+    return [taken for taken in instance.transitions if _falls(taken, cuts)]
+
+
+def _approvals(conversation: Conversation, instance: bytes) -> list[Approval]:
+    found = conversation.instances.get(instance)
+    return [] if found is None else found.approvals
 
 
 def apply(conversation: Conversation, cuts: Cuts, entry: Envelope, realm: bytes) -> None:
@@ -128,9 +140,7 @@ def apply(conversation: Conversation, cuts: Cuts, entry: Envelope, realm: bytes)
     for instance in list(conversation.instances.values()):
         undone = _undone(instance, cuts.at)
         instance.transitions = [each for each in instance.transitions if each not in undone]
-        instance.approvals = [
-            each for each in instance.approvals if each.index < cuts.at.get(each.branch, each.index + 1)
-        ]
+        instance.approvals = [each for each in instance.approvals if not _falls(each, cuts.at)]
         instance.rollbacks += bool(undone)
         if not instance.transitions:
             del conversation.instances[instance.id]

@@ -206,6 +206,31 @@ async def test_no_way_around_it_for_an_agent(path: Path) -> None:
 
 
 @on_loop
+async def test_who_is_below_a_stopped_agent_is_handed_nothing_either(path: Path) -> None:
+    """Its sub-agent, and that one's: `[5, agent]` is everybody below it (halt.2.1). Others send to them; they act on nothing."""
+    async with Realm.dev(path) as realm:
+        sales, manager = await realm.agent("sales"), await realm.agent("manager")
+        chat = (await sales.send("an order", to="manager")).conversation
+        child = await chat.spawn("worker", rights=7, depth=1)
+        below = await child.home.spawn("helper", rights=7)
+        there = manager.conversation(chat.id)
+        await there.send("for the child", to=child.id, on_stale="rebase")
+        held = await message_of(child.inbox(acknowledge=False))
+        permit = child.permit(held)
+        stopped = ama2sec.stop(path, f"agent:{sales.id}")
+        await there.send("for both", to=[child.id, below.id], on_stale="rebase")
+        for check in (permit.check, lambda: child.permit(held)):
+            with pytest.raises(Ama2Error, match="Latched"):
+                check()
+        for agent in (child, below):
+            with pytest.raises(TimeoutError):
+                await message_of(agent.inbox(acknowledge=False), 0.3)
+        await realm.dev_operator().resume([stopped.halt])  # type: ignore[list-item]
+        assert (await message_of(below.inbox())).text == "for both"
+        permit.check()
+
+
+@on_loop
 async def test_only_who_has_the_right_ends_exactly_what_he_names(path: Path) -> None:
     async with Realm.dev(path) as realm:
         sales = await realm.agent("sales")

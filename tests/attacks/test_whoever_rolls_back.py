@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -245,6 +246,21 @@ def test_a40_around_a_halt(desk: Desk) -> None:
     assert world.talk(desk.talk).branches[fork].undone
 
 
+def test_a_halted_instance_keeps_its_approvals(desk: Desk) -> None:
+    """Behind the quote there is nothing but the words of risk: a rollback that takes no step would take those (rollback.3.31)."""
+    world = desk.world
+    quote = desk.quoted(900)
+    keep = size_of(desk)
+    for who in ("rita", "rob"):
+        desk.take(who, "execute", approves=quote)
+    halted = world.take(world.halt("op", (3, desk.talk, desk.start))).entry.message_id
+    desk.rejected("HaltedByEffect", back(desk, "rita", keep))
+    world.take(world.resume("op", [halted]))
+    branch = world.rolled("rita", desk.talk, keep)
+    assert not world.talk(desk.talk).instances[desk.start].approvals
+    desk.goes_through(branch=branch)
+
+
 # -- to be rid of evidence ---------------------------------------------------------------------------------------------
 
 
@@ -320,3 +336,25 @@ async def test_nobody_acts_on_what_was_taken_back() -> None:
         assert quote.undone
         assert await code_of(quote.approve()) == "BranchSuperseded"
         assert rolled.undone.count == 1
+
+
+@on_loop
+async def test_what_is_undone_while_a_stop_holds_it_up_is_not_handed_over() -> None:
+    """The reader waits at the gate with a message that stood when it was taken (agent.3.8)."""
+    async with Realm.dev() as realm:
+        people = await People(realm).open()
+        order = await people.order()
+        (asked,) = await take(people.desk, 1)
+        halted = await realm.dev_operator().stop(f"agent:{people.cy.id}")
+        assert halted.halt is not None
+        for said in ("1", "2"):
+            await people.at(people.desk, order).send(said, to="risk", on_stale="rebase")
+        inbox = people.cy.inbox()
+        reading = asyncio.ensure_future(anext(inbox))
+        await asyncio.sleep(0.05)
+        rolled = await people.at(people.ben, order).rollback(asked, on_stale="rebase")
+        after = await rolled.conversation.send("3", to="cy", on_stale="rebase")
+        assert not reading.done()
+        await realm.dev_operator().resume([halted.halt])
+        assert (await reading).id == after.id
+        assert people.cy.mailbox.waiting()[0] == [after.position]

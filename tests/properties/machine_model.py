@@ -239,8 +239,13 @@ class Past:
             assert begun is not None
             if self.rollbacks[instance] >= self.rules[begun.definition].rollback_cap:
                 return "RollbackCap"
+        worded = {
+            instance
+            for instance, words in self.fold(talk.id).items()
+            if undone & {each for kind in words for each in kind}
+        }
         for scope in self.halts.values():
-            if scope[0] in {2, 3} and scope[1] == talk.id and scope[2] in (lines if scope[0] == 2 else touched):
+            if scope[0] in {2, 3} and scope[1] == talk.id and scope[2] in (lines if scope[0] == 2 else worded):
                 return "HaltedByEffect"
         return "ok"
 

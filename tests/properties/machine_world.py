@@ -278,14 +278,16 @@ class Ledger(TwoRealms):
             code = model.verdict(said, self.now)
             return None if code == "ok" else code
 
-        # Advice: what stands before the checks of a step may be said in their place.
+        # What stands before the checks of a step is said in their place.
         before = self.stands_before(talk, asker, seen, [instance, definition, found[0]["step"], {}, None])
         for each in found:
             granted = patterns is None or each["step"] in patterns
-            assert each["code"] in {before, verdict(each["step"], None) if granted else "GrantScope"}, (each, before)
+            own = verdict(each["step"], None) if granted else "GrantScope"
+            assert each["code"] == (own if before == "ok" else before), (each, before)
             if each["approve"] is not None:
                 subject = numbers.get(bytes.fromhex(each["approve"]["subject"]), NOBODY)
-                assert each["approve"]["code"] in {before, verdict(each["step"], subject)}, (each, before)
+                own = verdict(each["step"], subject)
+                assert each["approve"]["code"] == (own if before == "ok" else before), (each, before)
 
     def stands_before(self, talk: Conversation, asker: str, seen: tuple[Branch, int], state: list[Any]) -> str | None:
         """A code that is none of the step's: of the author, the conversation or the branch. It would come first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import product
 from typing import Any
 
@@ -92,6 +93,41 @@ def test_what_is_larger_than_the_bound_is_not_refused() -> None:
     found = explore(definition.steps, definition.start, bound=500)
     assert (found.complete, found.states, found.stuck) == (False, 500, None)
     assert found.ends
+
+
+def test_more_combinations_of_outputs_than_are_tried_are_not_refused() -> None:
+    """Eight answers, yes or no: not all 256 together are tried, so a step for one of them is not said to be out of reach."""
+    names = [f"o{n}" for n in range(8)]
+    ends = [
+        Step(
+            f"{name}-{value}".lower(),
+            by=["g"],
+            needs=["a"],
+            choice="a",
+            when=[Condition("a", name, equals=value)],
+            terminal=True,
+        )
+        for name in names
+        for value in (True, False)
+    ]
+    start = Step("a", by=["g"], outputs=dict.fromkeys(names, "boolean"))
+    definition = Definition.build("x", steps=[start, *ends])
+    found = explore(definition.steps, definition.start)
+    assert (found.complete, found.ends, found.stuck) == (False, True, None)
+
+
+def test_a_state_is_small_however_many_steps_are_compared() -> None:
+    """64 steps, each of which needs 32 others: what is kept of a state is a few hundred bytes."""
+    steps = [
+        Step(f"s{n}", by=["g"], needs=[f"s{m}" for m in range(max(0, n - 32), n)], visits=255, terminal=n == 63)
+        for n in range(64)
+    ]
+    tracemalloc.start()
+    try:
+        assert explore(steps, "s0", bound=1_000).states == 1_000
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_dead_end_within_the_bound_is_told() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import pytest
+
 from ama2sec import Realm
+from ama2sec.realm.dag import RealmDag
 from ama2sec.realm.drawing import lay_out, to_dot, to_mermaid, to_text
 from ama2sec.realm.marking import marks_of
 from ama2sec.realm.svg import to_svg
@@ -64,3 +67,38 @@ async def test_a_rollback_that_was_undone_itself() -> None:
         assert once.sent.id in marks.undone
         assert twice.sent.id not in marks.undone
         assert (marks.based[once.sent.id], marks.based[twice.sent.id]) == (second.id, first.id)
+
+
+@on_loop
+async def test_behind_a_merge_of_a_rollback_lies_what_its_branch_has_kept() -> None:
+    """A path is found wherever there is an ancestor: a rollback stands in several branches, and the merge says in which it was met."""
+    async with Realm.dev() as realm:
+        ann, ben = await realm.agent("ann"), await realm.agent("ben")
+        chat = (await ann.send("open", to="ben")).conversation
+        side = await ben.conversation(chat.id).fork(on_stale="rebase")
+        kept = await chat.send("kept")
+        await chat.send("falls")
+        rolled = await chat.rollback(kept)
+        merged = await side.merge(rolled.conversation.branch, on_stale="rebase")
+        dag = realm.dag(chat.id)
+        assert dag.is_ancestor(kept.id, merged.id)
+        assert dag.path(merged.id, kept.id) == [merged.id, kept.id]
+        (node,) = [each for each in dag.timeline() if each.id == rolled.sent.id]
+        assert node.stands_on == kept.id
+        assert {each.stands_on for each in dag.timeline() if each.id != node.id} == {None}
+
+
+@on_loop
+async def test_the_marks_of_many_rollbacks_ask_nothing_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Realm.dev() as realm:
+        ann = await realm.agent("ann")
+        last = await ann.send("open")
+        await last.conversation.send("kept")
+        for _ in range(5):
+            last = await last.conversation.send("stays")
+            await last.conversation.send("falls")
+            last = (await last.conversation.rollback(last)).sent
+        dag = realm.dag(last.conversation.id)
+        monkeypatch.setattr(RealmDag, "path", None)
+        marks = marks_of(dag, dag.timeline())
+        assert len(marks.based) == len(marks.undone) == 5

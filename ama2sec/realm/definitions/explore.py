@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice, product
-from typing import Final
+from typing import Final, NamedTuple
 
 from ama2sec.realm.definitions.model import Condition, Output, Step
 from ama2sec.realm.definitions.soundness import grounds_of
@@ -31,12 +31,14 @@ class Move:
     outputs: tuple[tuple[str, Output], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    counts: tuple[int, ...]
-    later: tuple[bool, ...]
-    """For each pair that is compared, whether the first was taken later than the second; false where either was not."""
-    outputs: tuple[tuple[tuple[str, Output], ...], ...]
+class _State(NamedTuple):
+    """Small, because there are many: a number of each step is a byte, an answer to each pair a bit."""
+
+    counts: bytes
+    later: int
+    """For each pair that is compared, whether the first was taken later than the second; 0 where either was not."""
+    outputs: bytes
+    """Of each step which of its values it has."""
     ended: bool = False
 
 
@@ -57,115 +59,137 @@ class Explored:
 
 
 class _Rules:
-    """The steps as numbers."""
+    """The steps as numbers, sets of steps and of pairs as bits."""
 
     def __init__(self, steps: Sequence[Step], start: str) -> None:
         self.steps = steps
         index = {step.name: number for number, step in enumerate(steps)}
         found = grounds_of(steps)
         self.start = index[start]
-        self.needs = [tuple(index[need] for need in step.needed) for step in steps]
-        self.grounds = [tuple(index[name] for name in found[step.name]) for step in steps]
-        self.rivals = [
-            (index[step.choice], [n for n, other in enumerate(steps) if other.choice == step.choice and n != number])
+        needs = [tuple(index[need] for need in step.needed) for step in steps]
+        grounds = [tuple(index[name] for name in found[step.name]) for step in steps]
+        rivals = [
+            [(n, index[step.choice]) for n, other in enumerate(steps) if other.choice == step.choice and n != number]
             if step.choice is not None
-            else None
+            else []
             for number, step in enumerate(steps)
         ]
-        self.when = [[(index[one.step], one) for one in step.when] for step in steps]
-        self.values = [_values(step, steps) for step in steps]
-        self._pairs()
-        self.quiet = [self._is_quiet(number) for number in range(len(steps))]
+        self.values, whole = zip(*(_values(step, steps) for step in steps), strict=True)
+        self.complete = all(whole)
+        """Whether outputs take every value that makes a difference."""
+        self.when = [[(index[one.step], self._holds(one, index[one.step])) for one in step.when] for step in steps]
+        self._pairs(needs, grounds, rivals)
+        self.quiet = [
+            self._is_quiet(number, {number, *grounds[number], *needs[number]}) for number in range(len(steps))
+        ]
 
-    def _pairs(self) -> None:
+    def _pairs(
+        self,
+        needs: Sequence[Sequence[int]],
+        grounds: Sequence[Sequence[int]],
+        rivals: Sequence[Sequence[tuple[int, int]]],
+    ) -> None:
         """The pairs whose order decides something: a ground after what rests on it, a need after who needs it, a rival after the choice."""
-        pairs = {(ground, step) for step, grounds in enumerate(self.grounds) for ground in grounds}
-        pairs |= {(need, step) for step, needs in enumerate(self.needs) for need in needs}
-        pairs |= {(rival, found[0]) for found in self.rivals if found for rival in found[1]}
-        self.place = {pair: number for number, pair in enumerate(sorted(pairs))}
-        self.first: list[list[int]] = [[] for _ in self.steps]
-        self.second: list[list[int]] = [[] for _ in self.steps]
-        for (one, other), number in self.place.items():
-            self.first[one].append(number)
-            self.second[other].append(number)
-        self.others = [other for _, other in self.place]
+        below = [[(ground, step) for ground in found] for step, found in enumerate(grounds)]
+        before = [[(need, step) for need in found] for step, found in enumerate(needs)]
+        pairs = sorted({pair for found in (*below, *before, *rivals) for pair in found})
+        bit = {pair: 1 << number for number, pair in enumerate(pairs)}
+        self.outdated = [sum(bit[pair] for pair in found) for found in below]
+        """Of each step the pairs by which it is out of date."""
+        self.newer = [[(1 << need, bit[need, step]) for need, step in found] for found in before]
+        self.needed = [sum(1 << need for need, _ in found) for found in before]
+        self.excluded = [sum(bit[pair] for pair in found) for found in rivals]
+        self.first: list[list[tuple[int, int]]] = [[] for _ in self.steps]
+        self.second = [0] * len(self.steps)
+        for (one, other), found in bit.items():
+            self.first[one].append((other, found))
+            self.second[other] |= found
 
-    def _is_quiet(self, step: int) -> bool:
+    def _is_quiet(self, step: int, before: set[int]) -> bool:
         """Whether it may as well be taken at once: it closes nothing to others, and nothing closes it.
 
         So of independent steps one order stands for all, and steps in parallel cost no more than in a row.
         """
-        before = {step, *self.grounds[step], *self.needs[step]}
         rule = self.steps[step]
         return not rule.terminal and rule.choice is None and all(self.steps[one].visits == 1 for one in before)
 
+    def _holds(self, one: Condition, read: int) -> list[bool]:
+        """For each value of the step that is read."""
+        return [one.holds(dict(value).get(one.output)) for value in self.values[read]]
+
     def begin(self) -> _State:
-        count = len(self.steps)
-        return _State((0,) * count, (False,) * len(self.place), ((),) * count)
+        none = bytes(len(self.steps))
+        return _State(none, 0, none)
 
-    def take(self, state: _State, move: Move) -> _State:
-        counts, later, outputs = list(state.counts), list(state.later), list(state.outputs)
-        counts[move.step] += 1
-        outputs[move.step] = move.outputs
-        for number in self.first[move.step]:
-            later[number] = counts[self.others[number]] > 0
-        for number in self.second[move.step]:
-            later[number] = False
-        return _State(tuple(counts), tuple(later), tuple(outputs), self.steps[move.step].terminal)
+    def take(self, state: _State, step: int, value: int) -> _State:
+        counts, outputs, later = bytearray(state.counts), bytearray(state.outputs), state.later & ~self.second[step]
+        counts[step] += 1
+        outputs[step] = value
+        for other, bit in self.first[step]:
+            if counts[other]:
+                later |= bit
+        return _State(bytes(counts), later, bytes(outputs), self.steps[step].terminal)
 
-    def moves(self, state: _State) -> list[Move]:
-        """What may be taken; of steps that may as well be taken at once, one alone."""
+    def move(self, step: int, value: int) -> Move:
+        return Move(step, self.values[step][value])
+
+    def moves(self, state: _State) -> list[tuple[int, int]]:
+        """What may be taken, and with which of its values; of steps that may as well be taken at once, one alone."""
         if state.ended:
             return []
         if not any(state.counts):
             return self.with_outputs(self.start)
-        enabled = [step for step in range(len(self.steps)) if self.enabled(state, step)]
+        current = self.current(state)
+        enabled = [step for step in range(len(self.steps)) if self.enabled(state, step, current)]
         at_once = next((step for step in enabled if self.quiet[step]), None)
         if at_once is not None:
             return self.with_outputs(at_once)
         return [move for step in enabled for move in self.with_outputs(step)]
 
-    def with_outputs(self, step: int) -> list[Move]:
-        return [Move(step, outputs) for outputs in self.values[step]]
+    def with_outputs(self, step: int) -> list[tuple[int, int]]:
+        return [(step, value) for value in range(len(self.values[step]))]
 
-    def enabled(self, state: _State, step: int) -> bool:
+    def enabled(self, state: _State, step: int, current: int) -> bool:
         """workflow.3, 36 to 39; approvals are given."""
-        if state.counts[step] >= self.steps[step].visits:
+        if state.counts[step] >= self.steps[step].visits or state.later & self.excluded[step]:
             return False
-        rivals = self.rivals[step]
-        if rivals is not None and any(state.later[self.place[rival, rivals[0]]] for rival in rivals[1]):
-            return False
-        return self._has_needs(state, step) and all(
-            one.holds(dict(state.outputs[read]).get(one.output)) for read, one in self.when[step]
+        return self._has_needs(state, step, current) and all(
+            state.counts[read] and holds[state.outputs[read]] for read, holds in self.when[step]
         )
 
-    def _has_needs(self, state: _State, step: int) -> bool:
+    def _has_needs(self, state: _State, step: int, current: int) -> bool:
         """38."""
-        needs = self.needs[step]
-        if not needs:
+        needed = self.needed[step]
+        if not needed:
             return True
-        current = [need for need in needs if self.current(state, need)]
-        newer = [need for need in current if not state.counts[step] or state.later[self.place[need, step]]]
-        return bool(newer) and (self.steps[step].needs_any or len(current) == len(needs))
+        found = needed & current
+        if not found or not (self.steps[step].needs_any or found == needed):
+            return False
+        return not state.counts[step] or any(need & found and state.later & bit for need, bit in self.newer[step])
 
-    def current(self, state: _State, step: int) -> bool:
-        """workflow.2.4."""
-        return state.counts[step] > 0 and not any(
-            state.later[self.place[ground, step]] for ground in self.grounds[step]
-        )
+    def current(self, state: _State) -> int:
+        """Which steps are (workflow.2.4)."""
+        found = 0
+        for step, count in enumerate(state.counts):
+            if count and not state.later & self.outdated[step]:
+                found |= 1 << step
+        return found
 
 
-def _values(step: Step, steps: Sequence[Step]) -> list[tuple[tuple[str, Output], ...]]:
-    """Outputs of a step that conditions tell apart: for each output a value for every answer that they can give."""
-    read = [one for other in steps for one in other.when if one.step == step.name]
-    names = sorted({one.output for one in read})
-    choices = [_told_apart([one for one in read if one.output == name]) for name in names]
+def _values(step: Step, steps: Sequence[Step]) -> tuple[list[tuple[tuple[str, Output], ...]], bool]:
+    """Outputs of a step that conditions tell apart: for each output a value for every answer that they can give. And whether these are all."""
+    read: dict[str, dict[tuple[str, type, Output], Condition]] = {}
+    for one in (one for other in steps for one in other.when if one.step == step.name):
+        read.setdefault(one.output, {})[one.relation, type(one.value), one.value] = one
+    names = sorted(read)
+    choices = [_told_apart(list(read[name].values())) for name in names]
     combined = (tuple(zip(names, values, strict=True)) for values in product(*choices))
-    return list(islice(combined, _MOST_VALUES))
+    found = list(islice(combined, _MOST_VALUES + 1))
+    return found[:_MOST_VALUES], len(found) <= _MOST_VALUES
 
 
 def _told_apart(conditions: Sequence[Condition]) -> list[Output]:
-    """One value for each set of these conditions that a value can satisfy."""
+    """One value for each set of these conditions that a value can satisfy; of very many the first."""
     tried: list[Output] = []
     for one in conditions:
         value = one.value
@@ -175,6 +199,8 @@ def _told_apart(conditions: Sequence[Condition]) -> list[Output]:
     found: dict[tuple[bool, ...], Output] = {}
     for value in tried:
         found.setdefault(tuple(one.holds(value) for one in conditions), value)
+        if len(found) > _MOST_VALUES:
+            break
     return list(found.values())
 
 
@@ -186,27 +212,32 @@ def explore(steps: Sequence[Step], start: str, bound: int = BOUND) -> Explored:
     known = {states[0]: 0}
     before: list[list[int]] = [[]]
     led: list[set[int]] = [set() for _ in steps]
-    at, complete = 0, True
-    while at < len(states):
-        for move in rules.moves(states[at]):
-            after = rules.take(states[at], move)
-            if after not in known:
+    goes_on: list[bool] = []
+    full, complete = False, rules.complete
+    while len(goes_on) < len(states):
+        at = len(goes_on)
+        moves = rules.moves(states[at])
+        goes_on.append(bool(moves))
+        for step, value in moves if not full else ():
+            after = rules.take(states[at], step, value)
+            number = known.get(after)
+            if number is None:
                 if len(states) >= bound:
-                    complete = False
-                    continue
-                known[after] = len(states)
+                    # From here on it is only asked which of them have no way on.
+                    full, complete = True, False
+                    break
+                number = known[after] = len(states)
                 states.append(after)
-                came.append((at, move))
+                came.append((at, rules.move(step, value)))
                 before.append([])
-            led[move.step].add(known[after])
-            before[known[after]].append(at)
-        at += 1
+            led[step].add(number)
+            before[number].append(at)
     open_ = _backwards([number for number, state in enumerate(states) if state.ended], before)
     taken = frozenset(number for number, found in enumerate(led) if found)
     useful = frozenset(number for number, found in enumerate(led) if found & open_)
     # Where not all was looked at, only what has no way on at all is known to be a dead end.
     closed = (number for number in range(len(states)) if number not in open_)
-    dead = next((number for number in closed if complete or not rules.moves(states[number])), None)
+    dead = next((number for number in closed if complete or not goes_on[number]), None)
     return Explored(len(states), complete, taken, bool(open_), useful, None if dead is None else _way(dead, came))
 
 

@@ -2,9 +2,10 @@
 //!
 //! The numbers in the comments are those of admission.2. Those of grants are in `grants`, of rollbacks in `rollback`, of workflows in `work_checks`.
 
-use super::branches::{Ancestors, Prefix};
+use super::branches::{Ancestors, Branch, Branches, Prefix};
 use super::conversation::{Conversation, Grant, Step};
 use super::delta::{Delta, Effect, Verdict};
+use super::grants::check_grants;
 use super::halts::Covered;
 use super::record::Home;
 use super::registry::Registry;
@@ -125,11 +126,7 @@ fn judge_open(
     check_member(open.members.as_deref(), &claims.agent, &held.groups)?;
     // 7
     let definition = open.definition.as_ref();
-    check_halts(
-        registry,
-        r,
-        &Covered { conversation: entry.id(), known: None, definition, id: entry.id(), claims, chain: &[] },
-    )?;
+    check_halts(registry, r, &Covered::entry((entry.id(), None), definition, (entry.id(), claims), &[]))?;
     // 8: only a replay meets it; an engine answers a duplicate with the original receipt.
     if state.conversation(entry.id()).is_some() {
         return refuse(Code::SeqUsed, "an open that was not sequenced before", "one that was");
@@ -163,18 +160,12 @@ impl Case<'_> {
         // 1 to 3: whose word it is in the end, and whether he has a say here.
         let actor = self.check_principal(&chain)?;
         // 4 to 6: a grant that was undone, or has ended, anywhere up the chain, ends all below it.
-        self.check_grants(&chain)?;
+        check_grants(self.conversation, self.stamp.time, &chain)?;
         // 7: what somebody has stopped.
         let conversation = self.conversation;
         let (id, definition) = (conversation.id(), conversation.open.definition.as_ref());
-        let covered = Covered {
-            conversation: id,
-            known: Some(conversation),
-            definition,
-            id: self.entry.id(),
-            claims: self.claims,
-            chain: &chain,
-        };
+        let own = (self.entry.id(), self.claims);
+        let covered = Covered::entry((id, Some(conversation)), definition, own, &chain);
         check_halts(self.registry, self.stamp.registry_size, &covered)?;
         // 8, 9: a number used twice; a stolen key that uses up all numbers at once.
         check_seq(self.claims.seq, self.conversation.last_seq(&self.claims.agent), self.stamp.time)?;
@@ -260,9 +251,7 @@ impl Case<'_> {
     fn check_place(&self) -> Result<Prefix> {
         let (claims, branches) = (self.claims, &self.conversation.branches);
         // 12
-        if self.conversation.closed {
-            return refuse(Code::ConversationClosed, "an open conversation", "one that is closed");
-        }
+        check_open(self.conversation)?;
         // 13
         let Some(number) = branches.number(&claims.branch) else {
             return refuse(Code::BranchUnknown, "a branch of this conversation", text::hex(&claims.branch));
@@ -298,16 +287,7 @@ impl Case<'_> {
             return refuse(Code::ContextForked, expected, text::hex(&claims.context.fingerprint));
         }
         // 17
-        if branch.undone {
-            return refuse(Code::BranchUndone, "a branch that was not undone", text::hex(&branch.id));
-        }
-        if branch.closed {
-            return refuse(Code::BranchClosed, "an open branch", "one that is closed");
-        }
-        if let Some(next) = branch.successor {
-            let successor = text::hex(&branches.get(next)?.id);
-            return refuse(Code::BranchSuperseded, format!("its successor {successor}"), text::hex(&branch.id));
-        }
+        check_writable(branches, branch)?;
         Ok(prefix)
     }
 
@@ -376,8 +356,31 @@ impl Case<'_> {
     }
 }
 
+/// 17
+pub(super) fn check_writable(branches: &Branches, branch: &Branch) -> Result<()> {
+    if branch.undone {
+        return refuse(Code::BranchUndone, "a branch that was not undone", text::hex(&branch.id));
+    }
+    if branch.closed {
+        return refuse(Code::BranchClosed, "an open branch", "one that is closed");
+    }
+    if let Some(next) = branch.successor {
+        let successor = text::hex(&branches.get(next)?.id);
+        return refuse(Code::BranchSuperseded, format!("its successor {successor}"), text::hex(&branch.id));
+    }
+    Ok(())
+}
+
+/// 12
+pub(super) fn check_open(conversation: &Conversation) -> Result<()> {
+    if conversation.closed {
+        return refuse(Code::ConversationClosed, "an open conversation", "one that is closed");
+    }
+    Ok(())
+}
+
 /// 3
-fn check_member(members: Option<&[Addr]>, principal: &Id, groups: &[Name]) -> Result<()> {
+pub(super) fn check_member(members: Option<&[Addr]>, principal: &Id, groups: &[Name]) -> Result<()> {
     let listed = members.is_none_or(|members| {
         members.iter().any(|member| match member {
             Addr::Id(id) => id == principal,
@@ -391,7 +394,7 @@ fn check_member(members: Option<&[Addr]>, principal: &Id, groups: &[Name]) -> Re
 }
 
 /// 7
-fn check_halts(registry: &Registry, r: u64, case: &Covered<'_>) -> Result<()> {
+pub(super) fn check_halts(registry: &Registry, r: u64, case: &Covered<'_>) -> Result<()> {
     match registry.halts().covering(r, case)? {
         None => Ok(()),
         Some(halt) => refuse(Code::Halted, "an entry that no halt covers", format!("halt {}", text::hex(&halt))),

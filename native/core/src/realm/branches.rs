@@ -304,6 +304,28 @@ impl Branches {
         Ok(at)
     }
 
+    /// Of each branch whether its tip is closed. A chain of successors is walked once, however many of it are asked for.
+    fn have_ended(&self, cuts: &[Cut]) -> Result<Vec<bool>> {
+        let mut known: HashMap<Number, bool> = HashMap::new();
+        let mut ended = |first: Number| -> Result<bool> {
+            let (mut at, mut walked) = (first, Vec::new());
+            let closed = loop {
+                if let Some(closed) = known.get(&at) {
+                    break *closed;
+                }
+                walked.push(at);
+                let branch = self.get(at)?;
+                match branch.successor {
+                    Some(next) => at = next,
+                    None => break branch.closed,
+                }
+            };
+            known.extend(walked.into_iter().map(|number| (number, closed)));
+            Ok(closed)
+        };
+        cuts.iter().map(|cut| ended(cut.branch)).collect()
+    }
+
     /// The closure of a cut, by the ids of the branches (rollback.2.2). It looks at what it cuts, and at nothing else.
     pub fn closure(&self, target: Number, keep: u64) -> Result<Vec<Cut>> {
         let mut cuts: BTreeMap<Number, u64> = BTreeMap::new();
@@ -342,7 +364,7 @@ impl Branches {
     /// Cuts the branches of a closure (rollback.2.4).
     pub(super) fn roll_back(&mut self, rollback: &Id, opener: Id, cuts: &[Cut]) -> Result<()> {
         // What has ended before the rollback decides, not what it has cut already.
-        let ends = cuts.iter().map(|cut| Ok(self.get(self.tip(cut.branch)?)?.closed)).collect::<Result<Vec<_>>>()?;
+        let ends = self.have_ended(cuts)?;
         for (cut, ended) in cuts.iter().zip(ends) {
             let whole = self.get(cut.branch)?.base == cut.at;
             let successor = if whole || ended {

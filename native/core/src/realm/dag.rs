@@ -31,6 +31,8 @@ pub struct Node {
     pub merges: Vec<Merge>,
     /// The last leaf of each merged head.
     pub merged: Vec<Id>,
+    /// Of a rollback that was admitted the entry that it stands on: the last that its successor inherits (rollback.4.4).
+    pub stands_on: Option<Id>,
 }
 
 /// All entries of a conversation, in the order of the log.
@@ -73,6 +75,12 @@ impl Dag {
             }
             _ => Vec::new(),
         };
+        let stands_on = match state.conversation(&record.conversation) {
+            Some(found) if admitted && claims.kind == Kind::Rollback => {
+                Some(last_kept(found.branches(), &record.home.branch)?)
+            }
+            _ => None,
+        };
         let at = self.nodes.len();
         if admitted {
             self.by_id.insert(record.id, at);
@@ -100,6 +108,7 @@ impl Dag {
             parent: claims.parent,
             merges: claims.merges.clone(),
             merged,
+            stands_on,
         });
         Ok(())
     }
@@ -206,17 +215,17 @@ impl Dag {
 
     /// The entries that come right before one: its parent and the merged heads. Behind a rollback it is what its successor inherits.
     fn before(&self, branches: &Branches, node: &Node) -> Result<Vec<Id>> {
-        let mut all = node.merged.clone();
-        let last = |kept: Prefix| branches.leaf(kept.branch, kept.size.saturating_sub(1));
-        if node.kind == Kind::Rollback {
-            let home = node.home.ok_or_else(|| unknown(&node.id))?;
-            all.push(last(kept_by(branches, &home.branch)?)?);
-            return Ok(all);
+        if let Some(kept) = node.stands_on {
+            return Ok(vec![kept]);
         }
+        let mut all = node.merged.clone();
         all.extend(node.parent);
-        let behind = node.parent.and_then(|parent| self.by_id.get(&parent)).and_then(|at| self.nodes.get(*at));
-        if behind.is_some_and(|behind| behind.kind == Kind::Rollback) {
-            all.push(last(kept_by(branches, &node.branch)?)?);
+        let merged = node.merges.iter().map(|merge| &merge.branch).zip(&node.merged);
+        for (branch, last) in merged.chain(node.parent.as_ref().map(|parent| (&node.branch, parent))) {
+            // Which prefix a rollback goes on from, the branch says on which it is met.
+            if self.node(last).is_ok_and(|found| found.kind == Kind::Rollback) {
+                all.push(last_kept(branches, branch)?);
+            }
         }
         Ok(all)
     }
@@ -320,6 +329,12 @@ fn kept_by(branches: &Branches, successor: &Id) -> Result<Prefix> {
     let lost = || Error::new(Code::Internal, "a successor with what it goes on from", "another branch");
     let branch = branches.get(branches.number(successor).ok_or_else(lost)?)?;
     Ok(Prefix { branch: branch.parent.ok_or_else(lost)?, size: branch.base })
+}
+
+/// The last entry of that.
+fn last_kept(branches: &Branches, successor: &Id) -> Result<Id> {
+    let kept = kept_by(branches, successor)?;
+    branches.leaf(kept.branch, kept.size.saturating_sub(1))
 }
 
 /// The branches that are open, with their sizes, in the order in which they were opened. Raises `ArgumentRange` beyond `limit`.

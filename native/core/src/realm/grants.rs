@@ -1,45 +1,50 @@
 //! What sub-agents may do (dag.3): the checks 5, 6, 18, 19 and 24 of admission.2.
 
 use super::admission::{Case, refuse};
-use super::branches::Prefix;
-use super::conversation::{CHILD, Grant};
+use super::branches::{Branches, Number, Prefix};
+use super::conversation::{CHILD, Conversation, Grant};
 use crate::errors::{Code, Error, Result};
 use crate::identity::{EnrolledKey, Name, Purpose};
 use crate::message::{Act, GrantPart, Id, Kind, Offer};
 use crate::text;
 
-impl Case<'_> {
-    /// 4 for the whole chain, then 5, then 6.
-    pub(super) fn check_grants(&self, chain: &[(Id, &Grant)]) -> Result<()> {
-        let branches = &self.conversation.branches;
-        let number = |id: &Id| branches.number(id).unwrap_or(u32::MAX);
-        for (id, _) in chain {
-            if branches.get(number(id))?.undone || branches.get(branches.tip(number(id))?)?.undone {
-                return refuse(Code::GrantUndone, "a grant that no rollback has undone", text::hex(id));
-            }
-        }
-        for (id, _) in chain {
-            if branches.get(branches.tip(number(id))?)?.closed {
-                return refuse(Code::GrantEnded, "a grant whose branch is open", text::hex(id));
-            }
-        }
-        let expired = chain.iter().find_map(|(_, grant)| grant.expires.filter(|end| *end <= self.stamp.time));
-        match expired {
-            Some(end) => refuse(Code::GrantExpired, format!("a time before {end}"), self.stamp.time.to_string()),
-            None => Ok(()),
+/// 4 for the whole chain, then 5, then 6.
+pub(super) fn check_grants(conversation: &Conversation, time: u64, chain: &[(Id, &Grant)]) -> Result<()> {
+    let branches = &conversation.branches;
+    let number = |id: &Id| branches.number(id).unwrap_or(u32::MAX);
+    for (id, _) in chain {
+        if branches.get(number(id))?.undone || branches.get(branches.tip(number(id))?)?.undone {
+            return refuse(Code::GrantUndone, "a grant that no rollback has undone", text::hex(id));
         }
     }
+    for (id, _) in chain {
+        if branches.get(branches.tip(number(id))?)?.closed {
+            return refuse(Code::GrantEnded, "a grant whose branch is open", text::hex(id));
+        }
+    }
+    let expired = chain.iter().find_map(|(_, grant)| grant.expires.filter(|end| *end <= time));
+    match expired {
+        Some(end) => refuse(Code::GrantExpired, format!("a time before {end}"), time.to_string()),
+        None => Ok(()),
+    }
+}
 
+/// 18
+pub(super) fn check_lives(branches: &Branches, id: &Id, branch: Number) -> Result<()> {
+    let own = branches.number(id);
+    let inside = own.map(|own| branches.in_lineage(branch, own)).transpose()?;
+    if inside == Some(true) {
+        return Ok(());
+    }
+    let expected = "a branch that the sub-agent's own is in the lineage of";
+    refuse(Code::GrantPlace, expected, text::hex(&branches.get(branch)?.id))
+}
+
+impl Case<'_> {
     /// 18, 19
     pub(super) fn check_reach(&self, id: &Id, grant: &Grant, prefix: Prefix) -> Result<()> {
-        let branches = &self.conversation.branches;
-        let own = branches.number(id);
-        let inside = own.map(|own| branches.in_lineage(prefix.branch, own)).transpose()?;
         // 18
-        if inside != Some(true) {
-            let expected = "a branch that the sub-agent's own is in the lineage of";
-            return refuse(Code::GrantPlace, expected, text::hex(&self.claims.branch));
-        }
+        check_lives(&self.conversation.branches, id, prefix.branch)?;
         // 19
         let claims = self.claims;
         let beyond = |got: &'static str| refuse(Code::GrantScope, "what the sub-agent was granted", got);

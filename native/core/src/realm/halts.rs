@@ -6,7 +6,7 @@ use super::conversation::{Conversation, Grant};
 use crate::errors::Result;
 use crate::halt::Scope;
 use crate::identity::Name;
-use crate::message::{Claims, Id};
+use crate::message::{Claims, Id, Merge};
 
 /// A halt that was admitted. It is never forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +116,11 @@ impl Halts {
     }
 }
 
+/// Whether an agent is one of a chain of grants, or gave one of them (halt.2.3 f).
+pub fn is_above(agent: &Id, chain: &[(Id, &Grant)]) -> bool {
+    chain.iter().any(|(link, grant)| agent == link || *agent == grant.by)
+}
+
 /// An entry of a conversation, with what decides whether a scope covers it.
 #[derive(Clone, Copy)]
 pub struct Covered<'a> {
@@ -124,16 +129,31 @@ pub struct Covered<'a> {
     /// None: it is being opened.
     pub known: Option<&'a Conversation>,
     pub definition: Option<&'a Name>,
-    /// The entry's own, which is that of an instance that it starts.
-    pub id: &'a Id,
-    pub claims: &'a Claims,
+    /// Its author.
+    pub agent: &'a Id,
+    pub branch: &'a Id,
+    pub merges: &'a [Merge],
+    /// The instance that it acts in, or starts.
+    pub instance: Option<&'a Id>,
     /// Of a sub-agent, from its own grant upwards.
     pub chain: &'a [(Id, &'a Grant)],
 }
 
-impl Covered<'_> {
+impl<'a> Covered<'a> {
+    /// An entry by its id, which is that of an instance that it starts, and its claims.
+    pub fn entry(
+        (conversation, known): (&'a Id, Option<&'a Conversation>),
+        definition: Option<&'a Name>,
+        (id, claims): (&'a Id, &'a Claims),
+        chain: &'a [(Id, &'a Grant)],
+    ) -> Covered<'a> {
+        let instance = claims.workflow.as_ref().map(|state| state.instance.as_ref().unwrap_or(id));
+        let (agent, branch, merges) = (&claims.agent, &claims.branch, claims.merges.as_slice());
+        Covered { conversation, known, definition, agent, branch, merges, instance, chain }
+    }
+
     fn keys(&self) -> Vec<Key> {
-        let mut keys = vec![Key::Realm, Key::Conversation(*self.conversation), Key::Agent(self.claims.agent)];
+        let mut keys = vec![Key::Realm, Key::Conversation(*self.conversation), Key::Agent(*self.agent)];
         for (id, grant) in self.chain {
             for agent in [id, &grant.by] {
                 if !keys.contains(&Key::Agent(*agent)) {
@@ -153,25 +173,22 @@ impl Covered<'_> {
             Scope::Branch(id, branch) => id == self.conversation && self.is_on(branch)?,
             Scope::Instance(id, instance) => id == self.conversation && self.is_of(instance),
             Scope::Definition(name) => self.definition == Some(name),
-            Scope::Agent(id) => {
-                *id == self.claims.agent || self.chain.iter().any(|(link, grant)| id == link || *id == grant.by)
-            }
+            Scope::Agent(id) => id == self.agent || is_above(id, self.chain),
         })
     }
 
     /// Whether the entry acts in an instance, or starts it; of an unknown instance: always.
     fn is_of(&self, instance: &Id) -> bool {
         let known = self.known.and_then(|known| known.instance(instance)).is_some();
-        let acts_in = self.claims.workflow.as_ref().map(|state| state.instance.as_ref().unwrap_or(self.id));
-        !known || acts_in == Some(instance)
+        !known || self.instance == Some(instance)
     }
 
     /// Whether the entry, or a head that it merges, lies on a branch or on what was forked off it; of an unknown branch: always.
     fn is_on(&self, branch: &Id) -> Result<bool> {
         let Some(branches) = self.known.map(|known| &known.branches) else { return Ok(true) };
         let Some(halted) = branches.number(branch) else { return Ok(true) };
-        let heads = self.claims.merges.iter().map(|merge| &merge.branch);
-        for head in std::iter::once(&self.claims.branch).chain(heads) {
+        let heads = self.merges.iter().map(|merge| &merge.branch);
+        for head in std::iter::once(self.branch).chain(heads) {
             if let Some(number) = branches.number(head)
                 && branches.in_lineage(number, halted)?
             {

@@ -92,8 +92,8 @@ impl Case<'_> {
     /// 29, 30, 31
     fn check_effects(&self, cuts: &[Cut]) -> Result<()> {
         let conversation = self.conversation;
-        let touched = conversation.touched(cuts)?;
-        let touched = || touched.iter().filter(|(_, undone)| !undone.is_empty());
+        let words = conversation.touched(cuts)?;
+        let touched = || words.iter().filter(|(_, undone)| !undone.is_empty());
         let instance = |id: &Id| conversation.instance(id).into_iter();
         for (id, undone) in touched() {
             let steps = instance(id)
@@ -120,7 +120,8 @@ impl Case<'_> {
                     }
                     None => true,
                 },
-                Scope::Instance(_, id) => touched().any(|(touched, _)| touched == id),
+                // Its approvals are held as well.
+                Scope::Instance(_, id) => words.iter().any(|(touched, _)| touched == id),
                 _ => false,
             };
             if held {

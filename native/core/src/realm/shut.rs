@@ -1,7 +1,7 @@
 //! What is latched, as an entry meets it: which scopes, and whether one of them covers it (halt.5.2, halt.5.4).
 
 use super::conversation::Grant;
-use super::halts::Covered;
+use super::halts::{Covered, is_above};
 use super::state::State;
 use crate::errors::{Code, Error, Result};
 use crate::halt::{Content, Scope};
@@ -46,7 +46,7 @@ impl Shut {
             (Some(grant), Some(known)) => known.chain(grant)?,
             _ => Vec::new(),
         };
-        let case = Covered { conversation, known, definition, id, claims, chain: &chain };
+        let case = Covered::entry((conversation, known), definition, (id, claims), &chain);
         for scope in &self.scopes {
             if case.is_covered_by(scope)? {
                 return Err(latch_fault(format!("a stop of scope {scope}")));
@@ -55,10 +55,15 @@ impl Shut {
         Ok(())
     }
 
-    /// Nothing is handed over to an agent that is stopped.
-    pub fn check_agent(&self, agent: &Id) -> Result<()> {
-        if self.scopes.iter().any(|scope| matches!(scope, Scope::Agent(id) if id == agent)) {
-            return Err(latch_fault(format!("a stop of agent {}", text::hex(agent))));
+    /// Nothing is handed over to an agent that is stopped, or to one below it.
+    pub fn check_agent(&self, state: &State, agent: &Id) -> Result<()> {
+        for scope in &self.scopes {
+            let Scope::Agent(id) = scope else { continue };
+            let spawned = || state.conversations.values().find(|found| found.grant(agent).is_some());
+            let chain = if id == agent { None } else { spawned() }.map(|found| found.chain(*agent)).transpose()?;
+            if id == agent || chain.is_some_and(|chain| is_above(id, &chain)) {
+                return Err(latch_fault(format!("a stop of agent {}", text::hex(id))));
+            }
         }
         Ok(())
     }

@@ -400,7 +400,7 @@ impl<L: Log> Engine<L> {
         let envelope = UnverifiedEnvelope::parse(&self.pair_at(position)?.envelope)?;
         let shut = self.shut(&core, &latched, &[]);
         shut.check(core.replica.state(), envelope.id(), envelope.claims())?;
-        to.map_or(Ok(()), |agent| shut.check_agent(agent))
+        to.map_or(Ok(()), |agent| shut.check_agent(core.replica.state(), agent))
     }
 }
 

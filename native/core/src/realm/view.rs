@@ -42,7 +42,8 @@ pub fn node_view(node: &Node) -> Value {
     json!({"id": hex(&node.id), "kind": node.kind.as_str(), "author": hex(&node.author),
            "grant": node.grant.map(|grant| hex(&grant)), "position": node.position, "time": node.time,
            "code": code_name(node.code), "home": home, "branch": hex(&node.branch), "size": node.size,
-           "parent": node.parent.map(|parent| hex(&parent)), "merges": merges})
+           "parent": node.parent.map(|parent| hex(&parent)), "merges": merges,
+           "stands_on": node.stands_on.map(|kept| hex(&kept))})
 }
 
 pub fn head_view(head: &HeadAt) -> Value {

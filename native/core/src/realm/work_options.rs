@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use super::admission::Stamp;
-use super::branches::Prefix;
-use super::conversation::Conversation;
+use super::admission::{Stamp, check_halts, check_member, check_open, check_writable};
+use super::branches::{Number, Prefix};
+use super::conversation::{Conversation, Grant};
 use super::definition::{Definition, StepIndex};
-use super::registry::Registry;
+use super::grants::{check_grants, check_lives};
+use super::halts::Covered;
+use super::registry::{Enrolment, Registry};
+use super::registry_checks::check_purpose;
 use super::state::State;
 use super::work::Instance;
 use super::work_checks::{Actor, Seen, Taking};
 use crate::errors::{Code, Error, Result};
+use crate::identity::Purpose;
 use crate::message::{Id, WorkflowState};
 use crate::text;
 
@@ -45,11 +49,21 @@ pub fn options(state: &State, asker: Asker) -> Result<(Arc<Definition>, Vec<Step
     let found = state.conversation(&asker.conversation);
     let conversation =
         found.ok_or_else(|| absent(Code::ConversationUnknown, "a conversation of this realm", &asker.conversation))?;
-    let (instance, starts) = instance_of(registry, conversation, asker)?;
+    let made;
+    let (instance, starts) = match &asker.instance {
+        Some(id) => {
+            let running = conversation.instance(id);
+            (running.ok_or_else(|| absent(Code::WorkflowUnknown, "an instance of this conversation", id))?, false)
+        }
+        None => {
+            made = started(registry, conversation, asker.time)?;
+            (&made, true)
+        }
+    };
     let chain = conversation.grant(&asker.agent).map_or(Ok(Vec::new()), |_| conversation.chain(asker.agent))?;
     let principal = chain.last().map_or(asker.agent, |(_, grant)| grant.by);
     let live = registry.agent(&principal).and_then(|agent| agent.live(registry.size()));
-    let groups = &live.ok_or_else(|| absent(Code::KeyUnknown, "a live agent", &principal))?.groups;
+    let held = live.ok_or_else(|| absent(Code::KeyUnknown, "a live agent", &principal))?;
     let branches = conversation.branches();
     let number = branches.number(&asker.branch);
     let branch = number.ok_or_else(|| absent(Code::BranchUnknown, "a branch of this conversation", &asker.branch))?;
@@ -58,20 +72,22 @@ pub fn options(state: &State, asker: Asker) -> Result<(Arc<Definition>, Vec<Step
         let patterns = chain.first().and_then(|(_, grant)| grant.steps.as_ref());
         patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.covers(step)))
     };
+    let barred = verdict(check_message(registry, conversation, &asker, (branch, held), (&principal, &chain)))?;
     let case = Case {
         registry,
         stamp: Stamp { time: asker.time, registry_size: registry.size() },
         entry: &asker.conversation,
-        actor: Actor { principal: &principal, groups },
+        actor: Actor { principal: &principal, groups: &held.groups },
         seen: Seen { branches, ancestors: &ancestors },
-        instance: &instance,
+        instance,
         starts,
+        barred,
     };
     let beyond = || Error::new(Code::GrantScope, "what the sub-agent was granted", "another step");
     let steps = instance.definition.steps().iter().enumerate();
     let all = steps
         .map(|(step, rule)| {
-            let outside = !granted(rule.name.as_str());
+            let outside = case.barred.is_none() && !granted(rule.name.as_str());
             let taken = if outside { Some(beyond()) } else { case.judge(step, None)? };
             let subject = rule.approvals.as_ref().and_then(|approvals| instance.last_transition(approvals.of));
             let approved = match subject {
@@ -84,18 +100,49 @@ pub fn options(state: &State, asker: Asker) -> Result<(Arc<Definition>, Vec<Step
     Ok((Arc::clone(&instance.definition), all))
 }
 
-/// The instance that is asked for, or one that would start now.
-fn instance_of(registry: &Registry, conversation: &Conversation, asker: Asker) -> Result<(Instance, bool)> {
-    if let Some(id) = asker.instance {
-        let instance = conversation.instance(&id).cloned();
-        let instance =
-            instance.ok_or_else(|| absent(Code::WorkflowUnknown, "an instance of this conversation", &id))?;
-        return Ok((instance, false));
-    }
+/// What any message of the asker's on this branch would be asked before its step: 2 to 7, 12, 17, 18.
+fn check_message(
+    registry: &Registry,
+    conversation: &Conversation,
+    asker: &Asker,
+    (branch, held): (Number, &Enrolment),
+    (principal, chain): (&Id, &[(Id, &Grant)]),
+) -> Result<()> {
+    check_purpose(held.signer.purpose, Purpose::Message)?;
+    check_member(conversation.members(), principal, &held.groups)?;
+    check_grants(conversation, asker.time, chain)?;
+    let covered = Covered {
+        conversation: conversation.id(),
+        known: Some(conversation),
+        definition: conversation.definition(),
+        agent: &asker.agent,
+        branch: &asker.branch,
+        merges: &[],
+        instance: asker.instance.as_ref(),
+        chain,
+    };
+    check_halts(registry, registry.size(), &covered)?;
+    check_open(conversation)?;
+    let branches = conversation.branches();
+    check_writable(branches, branches.get(branch)?)?;
+    chain.first().map_or(Ok(()), |(id, _)| check_lives(branches, id, branch))
+}
+
+/// An instance that would start now.
+fn started(registry: &Registry, conversation: &Conversation, time: u64) -> Result<Instance> {
     let name = conversation.definition();
     let definition = name.and_then(|name| registry.definition_at(registry.size(), name)).cloned();
     let none = || absent(Code::WorkflowUnknown, "a conversation with a workflow", conversation.id());
-    Ok((Instance::new(definition.ok_or_else(none)?, asker.time), true))
+    Ok(Instance::new(definition.ok_or_else(none)?, time))
+}
+
+/// The code of a check that fails; what is no verdict is an error here too.
+fn verdict<T>(checked: Result<T>) -> Result<Option<Error>> {
+    match checked {
+        Ok(_) => Ok(None),
+        Err(error) if error.code == Code::Internal => Err(error),
+        Err(error) => Ok(Some(error)),
+    }
 }
 
 struct Case<'a> {
@@ -106,21 +153,22 @@ struct Case<'a> {
     seen: Seen<'a>,
     instance: &'a Instance,
     starts: bool,
+    /// What every entry of his would get, whatever the step.
+    barred: Option<Error>,
 }
 
 impl Case<'_> {
     /// The checks from 35 on, of an entry that takes the step or approves a subject for it.
     fn judge(&self, step: StepIndex, approves: Option<Id>) -> Result<Option<Error>> {
+        if let Some(barred) = &self.barred {
+            return Ok(Some(barred.clone()));
+        }
         let definition = &self.instance.definition;
         let name = definition.step(step)?.name.clone();
         let state =
             WorkflowState { instance: None, definition: *definition.id(), step: name, outputs: Vec::new(), approves };
-        let Case { registry, stamp, entry, actor, seen, instance, starts } = *self;
+        let Case { registry, stamp, entry, actor, seen, instance, starts, .. } = *self;
         let taking = Taking { registry, stamp, state: &state, entry, actor, seen: Some(seen) };
-        match taking.check_in(instance, starts) {
-            Ok(_) => Ok(None),
-            Err(error) if error.code == Code::Internal => Err(error),
-            Err(error) => Ok(Some(error)),
-        }
+        verdict(taking.check_in(instance, starts))
     }
 }
