@@ -199,7 +199,7 @@ def _positions(dag: RealmDag, cuts: dict[Id, Cut]) -> Iterator[tuple[int, Id]]:
 
 def _definition(source: RealmFile, conversation: Id) -> Definition | None:
     """The one in force under the name that the conversation has: it says who may roll back (admission.2.25)."""
-    name = source.ask("workflows", conversation)["definition"]
+    name = source.ask("workflows", conversation, running=0)["definition"]
     documents = [each["document"] for each in source.ask("definitions") if each["name"] == name]
     return Definition.from_document(bytes.fromhex(documents[-1])) if documents else None
 

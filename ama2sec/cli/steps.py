@@ -53,7 +53,7 @@ class Steps:
 
     def _workflow_of(self, conversation: Id) -> tuple[str | None, bool]:
         try:
-            view = self._source.ask("workflows", conversation)
+            view = self._source.ask("workflows", conversation, running=0)
         except Ama2Error:
             # A rejected entry may name a conversation that there is not.
             return None, False

@@ -144,9 +144,15 @@ class Workflows:
 
     # -- what is under way ---------------------------------------------------------------------------------------
 
-    def in_conversation(self, conversation: Id) -> dict[str, Any]:
-        """Its workflow (``definition``, ``required``) and its ``instances``. Raises ``ConversationUnknown``."""
-        view: dict[str, Any] = self._engine.ask("workflows", conversation)
+    def in_conversation(
+        self, conversation: Id, *, instance: Id | None = None, running: int | None = 0
+    ) -> dict[str, Any]:
+        """Its workflow (``definition``, ``required``), and of its ``instances`` the one that is named, or the first that run (None: all).
+
+        Raises ``ConversationUnknown``.
+        """
+        named = None if instance is None else str(instance)
+        view: dict[str, Any] = self._engine.ask("workflows", conversation, instance=named, running=running)
         return view
 
     def instance(self, conversation: Id, id: Id) -> dict[str, Any]:  # noqa: A002
@@ -158,7 +164,7 @@ class Workflows:
 
     def next_steps(self, handle: Handle, size: int, instance: Id | None = None) -> list[NextStep]:
         """Each step of each instance that runs, or of the one that would be started where none does. Raises ``WorkflowUnknown``."""
-        view = self.in_conversation(handle.id)
+        view = self.in_conversation(handle.id, running=None if instance is None else 0)
         if view["definition"] is None:
             raise error("WorkflowUnknown", "a conversation with a workflow", str(handle.id))
         asked: list[Id | None] = [instance] if instance is not None else [*_running(view)] or [None]
@@ -190,7 +196,7 @@ class Workflows:
         """Conversations in which a step could be meant, the first few, for an error."""
         found: list[str] = []
         for text in self._engine.ask("conversations"):
-            view = self.in_conversation(Id.from_hex(text))
+            view = self.in_conversation(Id.from_hex(text), running=1)
             if view["definition"] is not None and taking.workflow in {None, view["definition"]} and _running(view):
                 found.append(text)
             if len(found) == _SHOWN:
@@ -202,16 +208,15 @@ class Workflows:
 
         Raises ``WorkflowUnknown``, ``StepAmbiguous``, ``StepUnknown``, ``ArgumentRange`` (its outputs).
         """
-        view = self.in_conversation(handle.id)
-        name = view["definition"]
+        name = self.in_conversation(handle.id)["definition"]
         if name is None or taking.workflow not in {None, name}:
             raise error("WorkflowUnknown", f"a step of {name or 'no workflow'}", str(taking.workflow or taking.step))
         if taking.step is None:
             instance, step = self._only(handle, size, taking.instance)
         else:
             step = taking.step
-            instance = taking.instance or self._instance(name, _running(view), step)
-        definition = self.named(name) if instance is None else self.version(name, _definition(view, instance))
+            instance = taking.instance or self._instance(handle.id, name, step)
+        definition = self.named(name) if instance is None else self._version_of(handle.id, name, instance)
         return _chosen(instance, definition, step, taking)
 
     def _only(self, handle: Handle, size: int, instance: Id | None) -> tuple[Id | None, str]:
@@ -221,15 +226,23 @@ class Workflows:
             raise error("StepAmbiguous", "a step that is named, or exactly one that is open", names or "none is open")
         return options[0].instance, options[0].step
 
-    def _instance(self, name: str, running: Sequence[Id], step: str) -> Id | None:
+    def _instance(self, conversation: Id, name: str, step: str) -> Id | None:
         """The instance that is meant: a new one at a start that is taken once; else the only one that runs."""
         present = self.named(name)
-        if step == present.start and (not running or present.step(step).visits == 1):
+        if step == present.start and present.step(step).visits == 1:
+            return None
+        running = _running(self.in_conversation(conversation, running=_SHOWN))
+        if step == present.start and not running:
             return None
         if len(running) != 1:
-            shown = ", ".join(str(each) for each in running[:_SHOWN])
+            shown = ", ".join(str(each) for each in running)
             raise error("StepAmbiguous", "an instance that is named, or exactly one that runs", shown or "none")
         return running[0]
+
+    def _version_of(self, conversation: Id, name: str, instance: Id) -> Definition:
+        for each in self.in_conversation(conversation, instance=instance)["instances"]:
+            return self.version(name, Id.from_hex(each["definition"]))
+        raise error("WorkflowUnknown", "an instance of this conversation", str(instance))
 
     # -- messages ------------------------------------------------------------------------------------------------
 
@@ -288,13 +301,6 @@ class Workflows:
 
 def _running(view: Mapping[str, Any]) -> list[Id]:
     return [Id.from_hex(each["id"]) for each in view["instances"] if not each["ended"]]
-
-
-def _definition(view: Mapping[str, Any], instance: Id) -> Id:
-    for each in view["instances"]:
-        if each["id"] == str(instance):
-            return Id.from_hex(each["definition"])
-    raise error("WorkflowUnknown", "an instance of this conversation", str(instance))
 
 
 def _chosen(instance: Id | None, definition: Definition, step: str, taking: Taking) -> Chosen:

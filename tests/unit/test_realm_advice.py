@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from ama2sec import Realm
+import pytest
+
+from ama2sec import Definition, Id, Realm
 from ama2sec.errors import Ama2Error
 from ama2sec.realm.agent import Agent
+from ama2sec.realm.definitions import Step
 from ama2sec.realm.handle import Handle
 from ama2sec.realm.standing import standing
-from tests.on_loop import on_loop, take
+from ama2sec.realm.working import Workflows
+from tests.on_loop import code_of, on_loop, take
 from tests.trading_desk import QUOTE, Desk
 
 SENT: dict[str, dict[str, Any]] = {
@@ -93,3 +98,38 @@ async def test_a_sub_agent_is_told_what_its_grant_has_come_to() -> None:
         third = await parent.spawn("third", rights=7, on_stale="rebase")
         await people.at(people.ben, order).rollback(asked, on_stale="rebase")
         assert set((await told_and_said(third.home, order.id)).values()) == {"GrantUndone"}
+
+
+@on_loop
+async def test_who_takes_a_step_asks_for_no_more_instances_than_are_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A conversation may have many: neither who takes a step nor who reads one pays for the others."""
+    listed: list[int] = []
+    steps = [Step("do", ["g"], visits=2), Step("work", ["g"], needs=["do"]), Step("end", ["g"], terminal=True)]
+    async with Realm.dev() as realm:
+        await realm.define(Definition.build("many", steps=steps))
+        a, b = await realm.agent("a", ["g"]), await realm.agent("b", ["g"])
+        chat = (await a.send("x", to="b", workflow="many")).conversation
+        chosen = realm.workflows.named("many").id
+        start = json.dumps({"instance": None, "definition": str(chosen), "step": "do", "outputs": {}, "approves": None})
+        for _ in range(3):
+            made = await a.write(
+                chat.id, lambda parts: realm.engine.context(chat.id, chat.id).message(parts), work=lambda: start
+            )
+        asked = Workflows.in_conversation
+
+        def counted(self: Workflows, *args: Any, **how: Any) -> dict[str, Any]:
+            found = asked(self, *args, **how)
+            listed.append(len(found["instances"]))
+            return found
+
+        monkeypatch.setattr(Workflows, "in_conversation", counted)
+        await chat.send({"n": 1}, step="work", instance=made.id)
+        (_, *_, last) = await take(b, 2)
+        b.permit(last)
+        assert last.json() == {"n": 1}
+        assert listed
+        assert max(listed) == 1
+        # Where nothing says which is meant, the first few are named.
+        assert await code_of(chat.send("x", step="work")) == "StepAmbiguous"
+        assert await code_of(chat.send("x", step="work", instance=Id(bytes(32)))) == "WorkflowUnknown"
+        assert max(listed) == 4

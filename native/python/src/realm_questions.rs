@@ -8,7 +8,7 @@ use ama2sec_core::realm::replica::Replica;
 use ama2sec_core::realm::trace::trace;
 use ama2sec_core::realm::undoing::{fate, undoing};
 use ama2sec_core::realm::view::{
-    definitions_view, fate_view, head_view, instance_view, link_view, node_view, options_view, registry_view,
+    Listed, definitions_view, fate_view, head_view, instance_view, link_view, node_view, options_view, registry_view,
     undoing_view, workflows_view,
 };
 use ama2sec_core::realm::work_options::{Asker, options};
@@ -69,6 +69,17 @@ fn next_steps(state: &State, conversation: CoreId, asked: &Asked<'_>) -> Result<
     Ok(options_view(&definition, &options))
 }
 
+/// `instance`: that one alone; `running`: the first so many of those that run; else all.
+fn listed(asked: &Asked<'_>) -> Result<Listed> {
+    if asked.0.get("instance").is_some_and(|id| !id.is_null()) {
+        return Ok(Listed::One(asked.id("instance")?));
+    }
+    if asked.0.get("running").is_some_and(|most| !most.is_null()) {
+        return Ok(Listed::Running(asked.number("running", 0)?));
+    }
+    Ok(Listed::All)
+}
+
 /// The questions that the state answers: nothing has to be read again for them. None: it is another one.
 pub fn answer_at_once(
     replica: &Replica,
@@ -87,7 +98,7 @@ pub fn answer_at_once(
         _ => return None,
     }
     Some(conversation.ok_or_else(unknown).and_then(|id| match question {
-        "workflows" => Ok(workflows_view(state.conversation(&id).ok_or_else(unknown)?)),
+        "workflows" => Ok(workflows_view(state.conversation(&id).ok_or_else(unknown)?, listed(&asked)?)),
         "instance" => {
             let instance = asked.id("id")?;
             let found = state.conversation(&id).ok_or_else(unknown)?.instance(&instance);

@@ -90,10 +90,26 @@ pub fn definitions_view(registry: &Registry) -> Value {
         .collect()
 }
 
+/// Which instances are listed: whoever takes a step asks for few of many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    All,
+    One(Id),
+    /// The first so many of those that have not ended.
+    Running(usize),
+}
+
 /// What workflow a conversation has, and which instances, in the order of their ids.
-pub fn workflows_view(conversation: &Conversation) -> Value {
+pub fn workflows_view(conversation: &Conversation, listed: Listed) -> Value {
     let short = |(id, instance): (&Id, &Instance)| json!({"id": hex(id), "definition": hex(instance.definition.id()), "ended": instance.has_ended()});
-    let instances: Vec<Value> = conversation.instances().into_iter().map(short).collect();
+    let instances: Vec<Value> = match listed {
+        Listed::All => conversation.instances().into_iter().map(short).collect(),
+        Listed::One(id) => conversation.instance(&id).map(|found| short((&id, found))).into_iter().collect(),
+        Listed::Running(0) => Vec::new(),
+        Listed::Running(most) => {
+            conversation.instances().into_iter().filter(|(_, found)| !found.has_ended()).take(most).map(short).collect()
+        }
+    };
     json!({"definition": conversation.definition().map(Name::as_str), "required": conversation.is_workflow_required(),
            "instances": instances})
 }
