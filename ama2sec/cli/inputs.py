@@ -21,6 +21,7 @@ from ama2sec._native import RealmFile, check_name
 from ama2sec.cli import Stopped
 from ama2sec.cli.show import flush, tell, write
 from ama2sec.errors import Ama2Error, PeerError, error
+from ama2sec.halt import stated
 from ama2sec.limits import MAX_BODY, MAX_REASON
 
 __all__ = [
@@ -87,10 +88,14 @@ def named(name: str, option: str) -> str:
 
 
 def reason_given(text: str) -> str:
-    """Why a person does something: text of at most 256 bytes. Raises ``ArgumentRange``."""
-    if len(text.encode("utf-8", "surrogateescape")) > MAX_REASON:
+    """Why a person does something: text of at most 256 bytes. Raises ``ArgumentRange``.
+
+    What the terminal gives in another encoding than UTF-8 becomes question marks: nobody is kept from a stop by a letter.
+    """
+    found = stated(text)
+    if len(found.encode()) > MAX_REASON:
         raise error("ArgumentRange", f"--reason: at most {MAX_REASON} bytes", "more")
-    return text
+    return found
 
 
 # -- passphrases and keys ------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def rollback(
         raise error("ArgumentRange", "--agent NAME or --key KEY of who signs it, or --dry-run", "both or neither")
     if not (dry_run or yes) and (as_json or sys.stdin is None or not sys.stdin.isatty()):
         raise error("ArgumentRange", "--yes, --dry-run, or a terminal to ask on", "none of them")
-    reason_given(reason)
+    reason = reason_given(reason)
     identity = None if key is None else load_identity(key, passphrase_file)
     signer = named(agent, "--agent") if agent is not None else None if identity is None else identity.name
     plan = _planned(path, to, conversation, signer)

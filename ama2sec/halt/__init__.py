@@ -20,7 +20,7 @@ from ama2sec.errors import Ama2Error, error
 from ama2sec.identity import Identity
 from ama2sec.identity.identity import clock_ms
 
-__all__ = ["Drill", "Status", "Stop", "Stopped", "drill", "encode_scope", "resume", "stop", "stop_status"]
+__all__ = ["Drill", "Status", "Stop", "Stopped", "drill", "encode_scope", "resume", "stated", "stop", "stop_status"]
 
 QUIET_MS: Final = 1_000
 """How long a stop waits for those who are on their way."""
@@ -114,6 +114,14 @@ def status_of(view: Mapping[str, Any]) -> Status:
     return Status(stopped=view["stopped"], fault=view["fault"], stops=stops, resumes=view["resumes"])
 
 
+def stated(reason: str) -> str:
+    """The reason of a stop as it is written down: half a surrogate pair, as a terminal in another encoding gives it, becomes ``?``.
+
+    Whatever somebody has typed beside it, the stop is what he wants.
+    """
+    return reason.encode("utf-8", "replace").decode()
+
+
 def stop(
     path: str | os.PathLike[str],
     scope: str = "realm",
@@ -128,7 +136,7 @@ def stop(
     the realm open are stopped by that. Waits at most ``wait_ms`` for those who are on their way. Raises ``FileUnreadable`` (no realm there),
     ``LatchForm`` (the sidecar cannot be read: the realm is stopped by that), ``LogReadOnly``; ``ClaimRange`` for a reason over 256 bytes.
     """
-    encoded = encode_scope(scope)
+    encoded, reason = encode_scope(scope), stated(reason)
     if len(reason.encode()) > 256:
         raise error("ClaimRange", "a reason of at most 256 bytes", f"{len(reason.encode())} bytes")
     latch = LatchFile.open(path, make=True)
@@ -170,7 +178,7 @@ def resume(path: str | os.PathLike[str], halt_ids: Iterable[Id | str], operator:
     halts = [Id.from_hex(each) if isinstance(each, str) else each for each in halt_ids]
     latch = LatchFile.open(path)
     agent, realm = _operator(latch, operator)
-    signed = operator.seal(draft_resume(operator.public, agent, realm, halts, reason, clock_ms()))
+    signed = operator.seal(draft_resume(operator.public, agent, realm, halts, stated(reason), clock_ms()))
     latch.post(signed.envelope)
     return signed.id
 

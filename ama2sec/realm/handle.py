@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from ama2sec._native import Draft, EntryParts, Fingerprint, Id, RealmAnswer, RealmContext
 from ama2sec.errors import error
+from ama2sec.halt import stated
 from ama2sec.identity import Identity, Offer
 from ama2sec.identity.identity import clock_ms
 from ama2sec.realm.bodies import Body, encode_body
@@ -214,7 +215,7 @@ class Handle:
         ``RollbackTarget``, ``RollbackIncomplete`` (something was written meanwhile), ``RollbackScope``, ``RollbackPivot``,
         ``RollbackCap``, ``HaltedByEffect``, ``GrantScope``, and as ``send``. Source: spec rollback.
         """
-        engine = self.agent.realm.engine
+        engine, reason = self.agent.realm.engine, stated(reason)
         target, size = target_of(engine, self.id, self._home(to))
         tip = Id.from_hex(fate_of(engine, self.id, self.branch)["tip"])
         seen = Handle(self.agent, self.id, tip)._seen(on_stale)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ama2sec._native import Id, draft_halt, draft_resume
 from ama2sec.errors import Ama2Error, error
-from ama2sec.halt import QUIET_MS, Status, Stopped, encode_scope, status_of
+from ama2sec.halt import QUIET_MS, Status, Stopped, encode_scope, stated, status_of
 from ama2sec.identity import Identity
 from ama2sec.identity.identity import clock_ms
 from ama2sec.realm.handle import admitted
@@ -33,7 +33,7 @@ class Operator:
         It is in force before anything is waited for. Raises ``ArgumentRange``, ``ClaimRange``, ``KeyUnknown`` (no operator).
         """
         identity, halts = self._identity, self._realm.engine.halts
-        draft = draft_halt(identity.public, self.id, self._realm.id, encode_scope(scope), reason, clock_ms())
+        draft = draft_halt(identity.public, self.id, self._realm.id, encode_scope(scope), stated(reason), clock_ms())
         halt, outcome, alarm = halts.halt(identity.seal(draft).envelope)
         quiesced = await asyncio.to_thread(halts.quiesce, wait_ms)
         if alarm is None and not await asyncio.to_thread(halts.sync):
@@ -59,7 +59,7 @@ class Operator:
 
     async def _hand_in(self, halts: list[Id], reason: str, approves: Id | None) -> Id:
         identity = self._identity
-        draft = draft_resume(identity.public, self.id, self._realm.id, halts, reason, clock_ms(), approves)
+        draft = draft_resume(identity.public, self.id, self._realm.id, halts, stated(reason), clock_ms(), approves)
         signed = identity.seal(draft)
         admitted(await self._realm.store.submit(signed.to_bytes()))
         self._realm.wake_inboxes()

@@ -83,6 +83,13 @@ def test_a_drill_stops_nothing(orders: Path) -> None:
     assert "nothing was stopped" in stop(orders, "--drill").text
 
 
+def test_a_reason_in_another_encoding_keeps_nobody_from_a_stop(orders: Path) -> None:
+    """As Python gives what a terminal in Latin-1 has sent: the stop is in force, and says what could be read."""
+    assert stop(orders, "--reason", "M\udcfcller: wrong prices").status == 0
+    (found,) = stop(orders, "--status", "--json").json["stops"]
+    assert found["reason"] == "M?ller: wrong prices"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
