@@ -194,6 +194,8 @@ class Agent:
         self.realm.workflows.check_act(message.entry)
 
         def stands() -> None:
+            # What another process has undone counts from its commit on, and not from when it is heard of here.
+            self.realm.store.catch_up()
             if message.undone:
                 raise error("MessageUndone", "a message that stands", "one that a rollback has undone")
 

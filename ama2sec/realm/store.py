@@ -143,6 +143,11 @@ class Store:
         else:
             await asyncio.get_running_loop().run_in_executor(self._pool, self.engine.halts.record, clock_ms())
 
+    def catch_up(self) -> None:
+        """Take in what other processes have appended, from any thread; the caller waits for the log."""
+        if self._shared:
+            self.engine.refresh()
+
     async def refresh(self) -> None:
         """Take in what other processes have appended, now."""
         self._check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -358,3 +359,24 @@ async def test_what_is_undone_while_a_stop_holds_it_up_is_not_handed_over() -> N
         await realm.dev_operator().resume([halted.halt])
         assert (await reading).id == after.id
         assert people.cy.mailbox.waiting()[0] == [after.position]
+
+
+@on_loop
+async def test_a_permit_ends_with_the_commit_of_a_rollback_elsewhere(tmp_path: Path) -> None:
+    """Another program has the realm open, and has not heard of it yet: what it holds permits nothing (rollback.5.2)."""
+    path = tmp_path / "orders.db"
+    async with Realm.dev(path) as here:
+        ann = await here.agent("ann")
+        await (await here.agent("ben")).close()
+        first = await ann.send("open", to="ben")
+        async with Realm.open(path) as there:
+            ben = await there.agent("ben")
+            await first.conversation.send("act", to="ben")
+            (_, held) = await take(ben, 2, acknowledge=False)
+            permit = ben.permit(held)
+            permit.check()
+            there.engine.end_watch()
+            await first.conversation.rollback(first)
+            with pytest.raises(Ama2Error) as caught:
+                permit.check()
+            assert caught.value.code == "MessageUndone"
