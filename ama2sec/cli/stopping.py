@@ -38,7 +38,7 @@ def stop(
             help="realm, conversation:ID, branch:ID:ID, instance:ID:ID, agent:ID or definition:NAME.",
         ),
     ] = "realm",
-    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why, in at most 256 bytes.")] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; more than 256 bytes are cut.")] = "",
     key: Key = None,
     status: Annotated[bool, typer.Option("--status", help="Only show what is latched.")] = False,
     drill: Annotated[
@@ -63,7 +63,7 @@ def stop(
         return
     operator = None if key is None else load_identity(key, passphrase_file)
     begun = time.monotonic()
-    done = halt.stop(path, scope, reason_given(reason), operator=operator, wait_ms=wait)
+    done = halt.stop(path, scope, reason, operator=operator, wait_ms=wait)
     if as_json:
         emit(
             {

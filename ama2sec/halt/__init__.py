@@ -19,11 +19,25 @@ from ama2sec._native import Id, LatchFile, draft_halt, draft_resume, halt_scope
 from ama2sec.errors import Ama2Error, error
 from ama2sec.identity import Identity
 from ama2sec.identity.identity import clock_ms
+from ama2sec.limits import MAX_REASON
 
-__all__ = ["Drill", "Status", "Stop", "Stopped", "drill", "encode_scope", "resume", "stated", "stop", "stop_status"]
+__all__ = [
+    "Drill",
+    "Status",
+    "Stop",
+    "Stopped",
+    "brief",
+    "drill",
+    "encode_scope",
+    "resume",
+    "stated",
+    "stop",
+    "stop_status",
+]
 
 QUIET_MS: Final = 1_000
 """How long a stop waits for those who are on their way."""
+_CUT: Final = "..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +136,14 @@ def stated(reason: str) -> str:
     return reason.encode("utf-8", "replace").decode()
 
 
+def brief(reason: str) -> str:
+    """The same, of at most 256 bytes: what is longer is cut, and ends in ``...``. Nobody who wants to stop is sent back for shorter words."""
+    whole = stated(reason).encode()
+    if len(whole) <= MAX_REASON:
+        return whole.decode()
+    return whole[: MAX_REASON - len(_CUT)].decode("utf-8", "ignore") + _CUT
+
+
 def stop(
     path: str | os.PathLike[str],
     scope: str = "realm",
@@ -134,11 +156,9 @@ def stop(
 
     With ``operator`` the halt is signed, so that others can see whose it was. Where the sidecar is missing it is made, and programs that have
     the realm open are stopped by that. Waits at most ``wait_ms`` for those who are on their way. Raises ``FileUnreadable`` (no realm there),
-    ``LatchForm`` (the sidecar cannot be read: the realm is stopped by that), ``LogReadOnly``; ``ClaimRange`` for a reason over 256 bytes.
+    ``LatchForm`` (the sidecar cannot be read: the realm is stopped by that), ``LogReadOnly``. A reason over 256 bytes is cut.
     """
-    encoded, reason = encode_scope(scope), stated(reason)
-    if len(reason.encode()) > 256:
-        raise error("ClaimRange", "a reason of at most 256 bytes", f"{len(reason.encode())} bytes")
+    encoded, reason = encode_scope(scope), brief(reason)
     latch = LatchFile.open(path, make=True)
     if operator is None:
         halt, outcome = latch.stop(encoded, reason, clock_ms())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ama2sec._native import Id, draft_halt, draft_resume
 from ama2sec.errors import Ama2Error, error
-from ama2sec.halt import QUIET_MS, Status, Stopped, encode_scope, stated, status_of
+from ama2sec.halt import QUIET_MS, Status, Stopped, brief, encode_scope, stated, status_of
 from ama2sec.identity import Identity
 from ama2sec.identity.identity import clock_ms
 from ama2sec.realm.handle import admitted
@@ -30,10 +30,10 @@ class Operator:
     async def stop(self, scope: str = "realm", reason: str = "", *, wait_ms: int = QUIET_MS) -> Stopped:
         """Stop the realm, or a part of it (``ama2sec.halt.encode_scope``): signed, latched, recorded with the next transaction.
 
-        It is in force before anything is waited for. Raises ``ArgumentRange``, ``ClaimRange``, ``KeyUnknown`` (no operator).
+        It is in force before anything is waited for. A reason over 256 bytes is cut. Raises ``ArgumentRange``, ``KeyUnknown`` (no operator).
         """
         identity, halts = self._identity, self._realm.engine.halts
-        draft = draft_halt(identity.public, self.id, self._realm.id, encode_scope(scope), stated(reason), clock_ms())
+        draft = draft_halt(identity.public, self.id, self._realm.id, encode_scope(scope), brief(reason), clock_ms())
         halt, outcome, alarm = halts.halt(identity.seal(draft).envelope)
         quiesced = await asyncio.to_thread(halts.quiesce, wait_ms)
         if alarm is None and not await asyncio.to_thread(halts.sync):

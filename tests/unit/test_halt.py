@@ -84,10 +84,22 @@ def test_what_lies_in_the_sidecars_place_is_a_stop(tmp_path: Path) -> None:
         realm.agent("sales").send("past it")
 
 
-def test_a_reason_is_at_most_256_bytes(path: Path) -> None:
-    with pytest.raises(Ama2Error, match="ClaimRange"):
-        ama2sec.stop(path, reason="é" * 129)
-    assert ama2sec.stop(path, reason="é" * 128).outcome == "latched"
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(
+    ("reason", "kept"),
+    [
+        ("é" * 128, "é" * 128),
+        ("é" * 129, "é" * 126 + "..."),
+        ("x" * 257, "x" * 253 + "..."),
+        ("\udce9" * 300, "?" * 253 + "..."),
+    ],
+)
+def test_a_reason_that_is_too_long_keeps_nobody_from_a_stop(
+    path: Path, reason: str, kept: str, *, signed: bool
+) -> None:
+    operator = Identity.load(f"{path}.keys/operator-1.key", passphrase=None) if signed else None
+    assert ama2sec.stop(path, reason=reason, operator=operator).outcome == "latched"
+    assert [stop.reason for stop in ama2sec.stop_status(path).stops] == [kept]
 
 
 def test_a_signed_stop_is_the_operators_and_latched_once(path: Path) -> None:
