@@ -49,10 +49,10 @@ test: test-rust test-python
 
 # The tests of the Python face run an interpreter inside themselves, so they need its library; the core's need none.
 test-rust: $(STAMP)
-	$(CARGO) test --release --locked --workspace --exclude ama2sec-python
+	$(CARGO) test --profile testing --locked --workspace --exclude ama2sec-python
 	@if where=$$($(PY) -c '$(LIBPYTHON)'); then \
 		export LD_LIBRARY_PATH="$$where$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}"; \
-		$(CARGO) test --release --locked --package ama2sec-python; \
+		$(CARGO) test --profile testing --locked --package ama2sec-python; \
 	else echo "NOT RUN: the tests of native/python need libpython (on Debian: libpython3-dev)"; fi
 
 test-python: $(BUILT)
@@ -87,7 +87,7 @@ machine: $(BUILT)
 # checker's build has flags of its own, and a folder of its own.
 interleavings: $(STAMP)
 	cd native && RUSTFLAGS='--cfg ama2sec_shuttle --cfg curve25519_dalek_backend="serial"' CARGO_TARGET_DIR=$(abspath native/target/shuttle) \
-		cargo test --profile interleavings --locked --package ama2sec-core --test halt_interleavings -- --nocapture
+		cargo test --profile testing --locked --package ama2sec-core --test halt_interleavings -- --nocapture
 
 check: $(BUILT)
 	$(VENV)/bin/ruff format --check .

@@ -133,6 +133,18 @@ class WorkflowMachine(RealmMachine):
             self.met("forged approval")
 
     @rule(chance=chances)
+    def build_on_what_was_not_seen(self, chance: Random) -> None:
+        """The next step, by everybody, from just before what it builds on."""
+        if not (made := self.begun(chance, "trade")):
+            return
+        (talk, branch, start), world = made, self.world
+        state = [start, world.talk(talk).instances[start].workflow.id, "quote", {"n": 1}, None]
+        before = world.talk(talk).branches[branch].size - 1
+        codes = {self.put(world.say(by, talk, branch=branch, n=before, c7=state)) for by in PEOPLE}
+        assert "ok" not in codes, codes
+        self.met("not seen", "ContextStale" in codes)
+
+    @rule(chance=chances)
     def have_a_child_approve(self, chance: Random) -> None:
         """An approver's own sub-agent, that may do everything that can be granted."""
         if made := self.begun(chance, "loop"):
