@@ -229,7 +229,7 @@ def test_approvals_that_others_have_signed(desk: Desk) -> None:
     ):
         changed = make(seed_of("tara"), encode(claims | changes), honest_header(kid_of("rita"), MESSAGE_TYP))
         desk.refused("SignatureInvalid", changed)
-    # Nor does it count in the other order when rita herself has signed it for this one.
+    # What rita says herself is one word: none of the forged ones counts beside it.
     desk.take("rita", "execute", approves=quote)
     desk.rejected("ApprovalsMissing", desk.move("tara", "execute"))
     desk.goes_through()
